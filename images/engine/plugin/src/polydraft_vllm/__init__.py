@@ -1,0 +1,27 @@
+"""vLLM's shortcomings that Polydraft can't live with, mended from outside through the `vllm.general_plugins` hook.
+
+vLLM calls `register` in each of its processes before a model is inspected or loaded. One module mends one defect and
+says what goes wrong without it; `tests/images/engine` proves both the defect and the cure, so a module is dropped as
+soon as vLLM no longer needs it. Nothing here may change what a correct vLLM would compute.
+"""
+
+from polydraft_vllm.supported import require_tested_vllm
+
+__all__ = ["register"]
+
+
+def register() -> None:
+    """Mend this process's vLLM; calling it again changes nothing.
+
+    Raises SystemExit, with one line, on a vLLM release that the mendings were not tested with.
+    """
+    require_tested_vllm()
+    from vllm import ModelRegistry
+    from vllm.platforms import current_platform
+
+    # By name: the class, and with it torch, is imported only where an LFM2-MoE model is really inspected or loaded.
+    ModelRegistry.register_model("Lfm2MoeForCausalLM", "polydraft_vllm.lfm2_moe:Lfm2MoeForCausalLM")
+    if current_platform.is_cpu():
+        from polydraft_vllm import cpu
+
+        cpu.mend()

@@ -1,0 +1,224 @@
+"""Sorts a request into its cell: language and task of the expected answer, endpoint, thinking.
+
+Looks at what decides the answer, in this order: an explicit instruction in the last user message, one in the system
+prompt, the language of what the user wrote last, the answer before that. Examines a bounded amount of text and never
+raises, whatever JSON a client sends; what it can't tell is `und`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from serve.routing import directive, task, words
+from serve.routing.language import UNDETERMINED, Identify, language_of
+from serve.routing.prose import Prose, edges, read, without_quotations
+
+Endpoint = Literal["chat", "completions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What a choice is conditioned on: one of `LANGUAGES`, one of `TASKS`, endpoint, whether the model thinks first."""
+
+    language: str
+    task: str
+    endpoint: str
+    thinking: bool
+
+
+def classify(payload: Mapping[str, Any], endpoint: Endpoint, identify: Identify) -> Cell:
+    """Sort a request of the OpenAI API into its cell. Never raises."""
+    if endpoint == "completions":
+        language, kind = _continued(_first_string(payload.get("prompt")), identify)
+    else:
+        language, kind = _answered(_conversation(payload.get("messages")), identify)
+    if task.constrained(payload):
+        kind = "json"
+    return Cell(language, kind, endpoint, endpoint == "chat" and _thinking(payload))
+
+
+def _thinking(payload: Mapping[str, Any]) -> bool:
+    """The chat template's own switch wins over the effort, as in vLLM; without either a model answers at once."""
+    switches = payload.get("chat_template_kwargs")
+    if isinstance(switches, Mapping):
+        for name in ("enable_thinking", "thinking"):
+            if isinstance(switches.get(name), bool):
+                return bool(switches[name])
+    effort = payload.get("reasoning_effort")
+    return isinstance(effort, str) and effort not in ("", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class _Conversation:
+    system: str
+    user: str
+    answer: str
+    earlier: str
+
+
+_LOOK_BACK = 400  # messages: an agent's steps since the last thing its user said
+_PARTS = 32  # content parts read at either end of a message
+
+
+def _conversation(messages: Any) -> _Conversation:
+    if not isinstance(messages, list):
+        return _Conversation("", "", "", "")
+    found: dict[str, str] = {}
+    wanted, role = "user", "user"
+    for message in reversed(messages[-_LOOK_BACK:]):
+        if not isinstance(message, dict) or message.get("role") != role:
+            continue
+        text = _text(message.get("content"))
+        if not text and wanted == "answer":
+            continue
+        found[wanted] = text
+        if wanted == "earlier":
+            break
+        wanted, role = ("answer", "assistant") if wanted == "user" else ("earlier", "user")
+    system = "\n".join(
+        _text(m.get("content"))
+        for m in messages[:3]
+        if isinstance(m, dict) and m.get("role") in ("system", "developer")
+    )
+    return _Conversation(edges(system), found.get("user", ""), found.get("answer", ""), found.get("earlier", ""))
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    parts = content if len(content) <= 2 * _PARTS else content[:_PARTS] + content[-_PARTS:]
+    texts = (part.get("text") for part in parts if isinstance(part, Mapping))
+    return "\n".join(edges(text, 4_000) for text in texts if isinstance(text, str))
+
+
+def _first_string(prompt: Any) -> str:
+    if isinstance(prompt, list) and prompt:
+        prompt = prompt[0]
+    return prompt if isinstance(prompt, str) else ""
+
+
+def _answered(conversation: _Conversation, identify: Identify) -> tuple[str, str]:
+    prose = read(conversation.user)
+    instruction = _instruction(prose)
+    asked = without_quotations(instruction)
+    system = conversation.system
+    zone = asked if len(prose.paragraphs) < 2 else f"{asked}\n{_other_end(prose, instruction)}"
+    asks_translation = directive.translates(asked)
+    translation = asks_translation or (bool(system) and directive.translates(system))
+    kind = task.asked_for(asked, prose, translation=translation)
+    if kind == "prose" and "json" in system.lower() and task.asks_json(system):
+        kind = "json"
+    if kind == "edit":
+        return _edited(instruction, prose, identify), kind
+    named = directive.target(zone) or (system and directive.target(system))
+    if named:
+        return named, kind
+    if kind == "translation" and asks_translation:
+        return _translated(instruction, prose, identify), kind
+    return _spoken(conversation, prose, asked, identify), kind
+
+
+def _edited(instruction: str, prose: Prose, identify: Identify) -> str:
+    """The language of the text to be edited: it comes back."""
+    material = _material(instruction, prose)
+    language = language_of(material, identify)
+    asked_in = language_of(instruction.removesuffix(material), identify)
+    if language == UNDETERMINED:
+        return asked_in
+    # Faulty text is hard to tell: where there is little, it takes two sure words to overrule the question's language.
+    sure = len(material) >= 40 or not material.isascii() or words.count(material).get(language, 0) >= 2
+    return language if sure or asked_in == UNDETERMINED else asked_in
+
+
+def _translated(instruction: str, prose: Prose, identify: Identify) -> str:
+    """Without a named target, people have foreign text put into the language they ask in."""
+    material = _material(instruction, prose)
+    language = language_of(instruction.removesuffix(material), identify)
+    same = len(instruction) < 60 and language == language_of(material, identify)
+    return UNDETERMINED if same else language
+
+
+def _material(instruction: str, prose: Prose) -> str:
+    rest = [p for p in prose.paragraphs if p != instruction]
+    if rest:
+        return "\n".join(rest)
+    for colon in ("：", ":"):
+        if colon in instruction:
+            return instruction.partition(colon)[2].strip()
+    return ""
+
+
+def _spoken(conversation: _Conversation, prose: Prose, asked: str, identify: Identify) -> str:
+    before = language_of(edges(conversation.answer, 150), identify) if conversation.answer else UNDETERMINED
+    chinese = before if before in ("zh-Hant", "yue") else "zh-Hans"
+    language = language_of(asked, identify, chinese=chinese) if asked else UNDETERMINED
+    if language == UNDETERMINED and len(prose.paragraphs) > 1:
+        language = language_of("\n".join(prose.paragraphs), identify)
+    if before in (language, UNDETERMINED):
+        if language == UNDETERMINED and conversation.system and not prose.code:
+            return _foreign(language_of(conversation.system, identify))
+        return language
+    if language == UNDETERMINED or (asked.isascii() and _is_weak(asked, language)):
+        return before
+    return before if _stays(conversation.earlier, language, before, identify) else language
+
+
+def _is_weak(asked: str, language: str) -> bool:
+    """Say whether a few words, none of them a known one of the language, are no reason to leave the conversation's."""
+    return len(asked) < 12 or (len(asked) < 25 and language not in words.count(asked))
+
+
+def _foreign(language: str) -> str:
+    """English system prompts stand before users of every language: they tell nothing."""
+    return UNDETERMINED if language == "en" else language
+
+
+def _stays(earlier: str, language: str, before: str, identify: Identify) -> bool:
+    """Say whether the last answer's language holds, though the user now writes in another.
+
+    So it is when the earlier question, too, was in the user's language and nothing in it asked for the other once: an
+    instruction out of sight did. An instruction in it holds on if it says so.
+    """
+    asked = "\n".join(read(earlier).paragraphs)
+    if directive.target(asked) == before:
+        return directive.lasts(asked)
+    return not directive.translates(asked) and language_of(asked, identify) == language
+
+
+def _instruction(prose: Prose) -> str:
+    """Pick the paragraph that says what to do from the material that it is to be done with."""
+    if not prose.paragraphs:
+        return ""
+    first, last = prose.paragraphs[0], prose.paragraphs[-1]
+    if first is last or task.sets_to_work(first):
+        return first
+    asks = last.endswith(("?", "？"))
+    if first.endswith(("?", "？")) or (first.endswith((":", "：")) and not (asks and len(first) < 30)):
+        return first
+    if asks or task.sets_to_work(last) or 3 * len(last) < len(first):
+        return last
+    return first
+
+
+def _other_end(prose: Prose, instruction: str) -> str:
+    first, last = prose.paragraphs[0], prose.paragraphs[-1]
+    other = last if instruction is first else first
+    return other if len(other) < 200 else ""
+
+
+def _continued(prompt: str, identify: Identify) -> tuple[str, str]:
+    tail = prompt[-600:]
+    prose = read(tail)
+    text = "\n".join(prose.paragraphs)
+    label = text.rpartition("\n")[2].rstrip()
+    if label.endswith((":", "：")) and len(label) < 30:
+        named = directive.label(label[:-1])
+        if named:
+            return named, "translation"
+    if prose.code and len(text) < 40:
+        return UNDETERMINED, "code"
+    kind = "translation" if directive.translates(text) and directive.target(text) else "code" if prose.code else "prose"
+    language = directive.target(text) if kind == "translation" else None
+    return language or language_of(text[-240:], identify), kind

@@ -1,0 +1,60 @@
+"""What happened to one request: the one record that every observer reads. Counts nothing itself."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from serve.routing.cell import Cell
+from serve.routing.policy import Decision
+
+End = Literal["complete", "aborted", "failed", "refused"]
+"""complete: answered; aborted: the client left; failed: the engine broke; refused: the engine answered an error."""
+
+ENDS: tuple[End, ...] = ("complete", "aborted", "failed", "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What a drafter achieved on one request, under vLLM's own names (counts of verification passes and of tokens).
+
+    `accepted_per_pos[i]` is the number of steps that accepted the draft at position i, so it never rises with i.
+    """
+
+    num_spec_steps: int
+    num_draft_tokens: int
+    num_accepted_draft_tokens: int
+    accepted_per_pos: tuple[int, ...]
+
+    @property
+    def acceptance_length(self) -> float | None:
+        """Tokens a verification pass gave, the bonus token included; None if no pass was made."""
+        if self.num_spec_steps == 0:
+            return None
+        return 1 + self.num_accepted_draft_tokens / self.num_spec_steps  # vLLM counts the bonus token
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One finished request.
+
+    Times are seconds, `decode_rate` is output tokens per second after the first, None where it can't be told (fewer
+    than two tokens, or nothing measured). `acceptance` is None on the body and where the engine reported none.
+    """
+
+    request_id: str
+    cell: Cell
+    decision: Decision
+    drafted: bool
+    streamed: bool
+    status: int
+    end: End
+    duration: float
+    time_to_first_token: float | None = None
+    decode_rate: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    acceptance: Acceptance | None = None
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether a drafter worked on this request and its acceptance isn't known."""
+        return self.drafted and self.end != "refused" and self.acceptance is None

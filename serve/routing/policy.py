@@ -1,0 +1,107 @@
+"""Chooses the lane of a request from the table of what was measured on this kind of box.
+
+Pure: no clock, no I/O, no state. Output never depends on the choice, since speculation is lossless; only speed does, so
+any lane may stand in for any other as long as nothing was answered yet.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from serve.routing.cell import Cell
+from serve.routing.lane import Lane
+
+ANY = "*"
+
+Reason = Literal["measured", "default", "sampling", "forced", "fallback"]
+REASONS: tuple[Reason, ...] = ("measured", "default", "sampling", "forced", "fallback")
+"""measured: fastest by the table; default: nobody measured this cell, the table's own order; sampling: a parameter that
+only the body honours; forced: the client named the lane; fallback: the preferred lane's engine wasn't ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A lane and what was measured of it in one cell: tokens a step, and output tokens per second after the first."""
+
+    lane: str
+    acceptance_length: float | None = None
+    decode_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The lanes of one cell, fastest first; `language` is a tag, its first part (`zh`) or `*`, `task` a task or `*`."""
+
+    language: str
+    task: str
+    candidates: tuple[Candidate, ...]
+
+
+Table = tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a client or its sampling parameters leave open: `lane` names the only one allowed, `undrafted` the body."""
+
+    lane: str | None = None
+    undrafted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The lane that was chosen, why, and every lane that the request could have taken, the preferred one first."""
+
+    lane: str
+    reason: Reason
+    candidates: tuple[Candidate, ...]
+
+
+def choose(cell: Cell, table: Table, lanes: Sequence[Lane], ready: Collection[str], wish: Wish) -> Decision:
+    """Choose the first candidate that is ready; with none ready, the one that the table prefers.
+
+    Raises ValueError if the wish leaves no lane at all; whoever admits the request has to refuse it before.
+    """
+    candidates = _permitted(_candidates(cell, table, lanes), lanes, wish)
+    if not candidates:
+        raise ValueError(f"no lane satisfies {wish}")
+    best = candidates[0]
+    chosen = next((candidate for candidate in candidates if candidate.lane in ready), best)
+    return Decision(chosen.lane, _reason(chosen, best, wish), candidates)
+
+
+def _candidates(cell: Cell, table: Table, lanes: Sequence[Lane]) -> tuple[Candidate, ...]:
+    """Give every lane in the order of the cell's row; lanes that the row leaves out come last, in configured order."""
+    row = _row(cell, table)
+    listed = row.candidates if row else ()
+    names = {candidate.lane for candidate in listed}
+    return (*listed, *(Candidate(lane.name) for lane in lanes if lane.name not in names))
+
+
+def _row(cell: Cell, table: Table) -> Row | None:
+    """Find the row that describes the cell most closely: the language first, the task second."""
+    rows = {(row.language, row.task): row for row in table}
+    for language in (cell.language, cell.language.partition("-")[0], ANY):
+        for task in (cell.task, ANY):
+            if row := rows.get((language, task)):
+                return row
+    return None
+
+
+def _permitted(candidates: tuple[Candidate, ...], lanes: Sequence[Lane], wish: Wish) -> tuple[Candidate, ...]:
+    allowed = {
+        lane.name
+        for lane in lanes
+        if (wish.lane is None or lane.name == wish.lane) and not (wish.undrafted and lane.drafts)
+    }
+    return tuple(candidate for candidate in candidates if candidate.lane in allowed)
+
+
+def _reason(chosen: Candidate, best: Candidate, wish: Wish) -> Reason:
+    if wish.lane is not None:
+        return "forced"
+    if wish.undrafted:
+        return "sampling"
+    if chosen != best:
+        return "fallback"
+    return "default" if chosen.decode_rate is None else "measured"

@@ -1,0 +1,156 @@
+"""Reduces a message to the prose that shows the answer's language: no code, links, markup, quotations or documents.
+
+Reads a bounded beginning and end of the message and never more, whatever its length.
+"""
+
+import re
+from dataclasses import dataclass
+
+EDGE = 600  # characters read at either end of a message
+
+_FENCE = re.compile(r"(?:```|~~~).*?(?:```|~~~|\Z)", re.DOTALL)
+_INLINE = re.compile(r"`[^`\n]{1,200}`")
+_LINK = re.compile(r"(?:https?://|www\.)[^\s\u3000-\u9fff]+|[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{1,64}")
+_CLOSED = re.compile(r"</([a-zA-Z][\w-]{0,40})>")
+_TRIPLE = re.compile(r"\"{3}.*?(?:\"{3}|\Z)", re.DOTALL)
+_OPENED = re.compile(r"<([a-zA-Z][\w-]*)>(?!.*</\1>)", re.DOTALL)
+_TAG = re.compile(r"</?[a-zA-Z!?][^<>]*>")
+_MATHS = re.compile(r"\$\$?[^$]{1,200}\$\$?|\\\(.{1,80}?\\\)|\\\[.{1,80}?\\\]", re.DOTALL)
+_QUOTED = re.compile(
+    '"[^"\n]{2,300}"|“[^”]{2,300}”|「[^」]{2,300}」|『[^』]{2,300}』|«[^»]{2,300}»|„[^“”\n]{2,300}[“”]'
+)
+_MAYBE_CODE = re.compile(
+    r"[{}();=<>\[\]|\\_$#&]|^[ \t]*[\w-]+:\s|^(?:[A-Z]{4,}|(?:git|sudo|npm|pip|docker|kubectl|curl|cd|ls)) ",
+    re.MULTILINE,
+)
+_CODE_LINE = re.compile(
+    r"""\s*(?:
+      (?:async\s+)?def\s+\w+\s*\(|class\s+\w+[\s(:{]*.*[:{]\s*$|class\s+\w+:|import\s+[\w.{*]+(?:\s+as\s+\w+|\s+from\b.*)?;?\s*$|from\s+[\w.]+\s+import\b|return\b.*[;()\[\]_+*]|return\s+\w+\s*$
+      |(?:if|elif|while|for|with|else|try|except|finally)\b.*:\s*$|(?:if|for|while|switch|catch)\s*\(|\#include|\#!|@\w+|\#\s|//|/\*|\*/
+      |(?:public|private|protected|static|final|const|let|var|function|func|fn|package|using|namespace|struct|enum|impl|pub|export)\s+[\w<*{(].*[\w;{})=>]\s*$
+      |(?:SELECT\s.+|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+(?:TABLE|INDEX|VIEW)|ALTER\s+TABLE|DROP\s+TABLE)\b
+      |</?[a-zA-Z!?][^>]*>|[\]})]+[;,)\]}]*\s*$|[{\[(]\s*$|\.{3}\s|>>>\s|\$\s+\w|(?:sudo|git|npm|pip3?|docker|kubectl|curl|wget|cd|ls|chmod|ssh|apt|cargo|make)\s+[-\w./~]+(?:\s|$)(?:.*(?:--?\w|[|&/~<>]))
+      |File\s"|Traceback\s|\w*(?:Error|Exception):\s|at\s[\w.$]+\(|npm\sERR!|"[\w$-]+"\s*:|[\w.\[\]]+\s*(?:[-+*/:]?=|:=)\s*\S|-?\s*[\w"'-]+:\s*[\w"'/.-]*\s*$(?=\n\s)
+      |[\w.]+\(.*\)\s*[;{:]?\s*$|.*[;{]\s*$|.*=>|.*\w\(\)
+    )""",
+    re.VERBOSE | re.ASCII,
+)
+_YAML = re.compile(r"^\s*(?:-\s+)?[\w.-]+:(?:\s+\S+)?\s*$")
+_ENGLISH = re.compile(r"\s*(?:[A-Z][a-z']+|[Ii])(?: [a-z']+){3,}|\s*[A-Z][a-z]+ [a-z]+ [a-z]+.*[?.]\s")
+_CODE_SIGNS = frozenset("=(){}[]<>")
+_JSON = re.compile(r"\s*[\[{]\s*[\"'{\[\]}\d]")
+
+
+_SHOWN = re.compile("user|question|instruction|query|task|request", re.IGNORECASE)
+_HTML = re.compile(
+    "a|b|i|em|p|br|strong|div|span|script|style|html|head|body|table|tr|td|th|ul|ol|li|img|svg|form|input"
+    "|button|nav|main|section|header|footer|h1|h2|h3|label|select|option|title|meta|link|code|pre|template",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """What is left of a message: its paragraphs in order, quotations still in, and whether code stood in it."""
+
+    paragraphs: tuple[str, ...]
+    code: bool
+    document: bool
+
+
+def edges(text: str, limit: int = EDGE) -> str:
+    """Cut a long text to its two ends."""
+    return text if len(text) <= 2 * limit else f"{text[:limit]}\n\n{text[-limit:]}"
+
+
+def read(text: str) -> Prose:
+    """Take what isn't prose out of a message."""
+    if len(text) > 2 * EDGE:
+        text = _between_fences(text)
+    code = document = False
+    if "```" in text or "~~~" in text:
+        text = _FENCE.sub("\n\n", text)
+        code = True
+    if "<" in text or '"""' in text:
+        shorter = _without_documents(text)
+        document = shorter != text
+        text = shorter
+    if "`" in text:
+        text = _INLINE.sub(" ", text)
+        code = True
+    if "://" in text or "www." in text or "@" in text:
+        text = _LINK.sub(" ", text)
+    if _MAYBE_CODE.search(text):
+        text, lines_of_code = _without_code(text)
+        code = code or lines_of_code
+        if "$" in text or "\\)" in text or "\\]" in text:
+            text = _MATHS.sub(" ", text)
+        if "<" in text:
+            text = _TAG.sub(" ", text)
+    return Prose(_paragraphs(text), code, document)
+
+
+def without_quotations(text: str) -> str:
+    """Drop quoted strings if something of substance is left without them."""
+    if '"' in text or not text.isascii():
+        rest = _QUOTED.sub(" ", text)
+        if sum(map(str.isalpha, rest)) >= (10 if rest.isascii() else 4):
+            return rest
+    return text
+
+
+def _between_fences(text: str) -> str:
+    """Cut to both ends, and close the fence that the cut has opened."""
+    head, tail = text[:EDGE], text[-EDGE:]
+    if head.count("```") % 2:
+        head = f"{head}\n```\n"
+        tail = tail.partition("```")[2] if "```" in tail else tail
+    opened = _OPENED.search(head)
+    if opened:
+        head = head[: opened.start()]
+        tail = tail.rpartition(f"</{opened[1]}>")[2]
+    return f"{head}\n\n{tail}"
+
+
+def _without_documents(text: str) -> str:
+    """Drop tagged blocks of material and triple-quoted ones; what asks something and what is a page's markup stays."""
+    for name in list(dict.fromkeys(_CLOSED.findall(text)))[:6]:
+        if _SHOWN.fullmatch(name) or _HTML.fullmatch(name):
+            continue
+        for _ in range(8):
+            start = text.find(f"<{name}")
+            end = text.find(f"</{name}>", start)
+            if start < 0 or end < 0:
+                break
+            text = f"{text[:start]}\n\n{text[end + len(name) + 3 :]}"
+    return _TRIPLE.sub("\n\n", text)
+
+
+def _without_code(text: str) -> tuple[str, bool]:
+    if _JSON.match(text) and text.rstrip()[-1:] in "]}":
+        return "", True
+    kept: list[str] = []
+    dropped = 0
+    lines = text.split("\n")
+    yaml = sum(bool(_YAML.match(line)) for line in lines) >= 3
+    for line in lines:
+        if line and (_CODE_LINE.match(line) or (yaml and _YAML.match(line))) and not _sentence(line):
+            dropped += len(line)
+        else:
+            kept.append(line)
+    return "\n".join(kept), dropped > 12
+
+
+def _sentence(line: str) -> bool:
+    """Say whether a line that looks like code is prose after all."""
+    if line.isascii():
+        return bool(_ENGLISH.match(line))
+    foreign = sum(ch > "\u0250" and ch.isalpha() for ch in line[:200])
+    if foreign >= 3 and (_CODE_SIGNS.isdisjoint(line) or line.lstrip()[0] > "\u0250"):
+        return True
+    return foreign > 4 and not line.rstrip().endswith(("{", "}", ";", ")"))
+
+
+def _paragraphs(text: str) -> tuple[str, ...]:
+    parts = text.split("\n\n") if "\n\n" in text.strip() else text.split("\n")
+    return tuple(stripped for part in parts if (stripped := part.strip()))

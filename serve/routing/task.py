@@ -1,0 +1,174 @@
+"""Names what kind of text the answer will be, since drafters differ more by kind than by language.
+
+The rules read the request's structured-output fields first, then its words. They are cheap and err towards `prose`.
+"""
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from serve.routing import directive
+from serve.routing.prose import Prose
+
+Task = Literal["prose", "code", "json", "translation", "edit"]
+"""prose; code: the request shows or asks for code; json: the answer is structured; translation; edit: given text comes
+back corrected or rewritten, so most of the answer stands in the prompt."""
+TASKS: tuple[str, ...] = get_args(Task)
+
+
+def _set(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
+_CONSTRAINTS = ("structured_outputs", "guided_json", "guided_grammar")
+_PROGRAMMING = _set(
+    "python pythonie javascript typescript java c++ c# golang rust kotlin swift php ruby sql bash powershell"
+    " css html react node nodejs numpy pandas django flask fastapi perl scala haskell julia matlab vba mysql"
+    " postgres regex regexp cpp js ts tsx jsx vue angular pytorch tensorflow dockerfile makefile"
+)
+_PARTS = _set(
+    "function code script class method query regex regexp algorithm component program snippet bug error dict"
+    " dictionary array string list loop sort sorting tests test api endpoint json csv xml file struct pointer"
+    " database table decorator lambda variable compile async funktion skript klasse methode abfrage programm"
+    " liste fonction requête programme classe función código clase consulta lista programa função funzione"
+    " codice functie funktionen funkcję funkcja skrypt funkci fonksiyon kod fungsi kode hàm tuplas flexbox"
+)
+_WITH = _set("in with using en em con com mit avec met w på i med на в")
+_THIS = _set("this my the following dieses ce este")
+_SHORT_NAMES = _set("go c r")
+_ARTICLES = _set("a an some me the")
+_MAKE = _set("write create make give build generate")
+_NO_OTHER_SENSE = _set("sql css html regex regexp javascript typescript php bash c++ dockerfile makefile")
+_STRONG = re.compile(
+    r"\b(?:unit tests?|rest api|write (?:a |an |some |the |me (?:a |some )?)?(?:\w+ )?(?:function|code"
+    r"|script|regex|program|class|sql)\b"
+    r"|implement (?:a|an|the)\b|refactor|debug|(?:fix|review|optimi[sz]e|explain|this|my|the"
+    r"|following) (?:this |my |the )?(?:code|script|function|regex)\b"
+    r"|stack ?trace|segfault|compil(?:e|er) error|source code|pull request)"
+)
+_NOT_CODE = re.compile(r"\b(?:dress|zip|area|bar|qr|penal|civil|tax|building|morse|da vinci|the function of)\b")
+_EASTERN_PARTS = re.compile(
+    "代码|代碼|程式|函数|函數|编程|脚本|算法|正则|程序|方法|コード|関数|スクリプト|プログラム|コンポーネント|クラス|코드|함수|스크립트|알고리즘|функц|скрипт|\\bкод|програм|класс"
+)
+_EASTERN_WITH = re.compile("用\\s*[a-z+#]+|[a-z+#]+\\s*(?:で|の|로|으로|写|实现|寫)|на [a-z+#]+")
+_HANGUL_PROGRAMMING = re.compile("파이썬|자바스크립트|자바로|코드를|함수를")
+_EASTERN_CODE = re.compile(
+    "这段代码|這段代碼|这段程序"
+    "|(?:写|寫|给出|编写|实现)[^。，\\n]{0,10}(?:代码|代碼|函数|函數|脚本)|用\\s*(?:go|c|r)(?:语言|語言)?\\s*(?:写|寫|实现|编写)"
+    "|コードを書|このコード|이 코드"
+)
+_JSON = re.compile(
+    r"\b(?:as|in|into|valid|only|to|a|als|en|in|un|ein|format|gültiges|strict)(?: a| an| ein"
+    r"| valid)? json\b|\bjson (?:object|format|array|only|string|output|response|schema)"
+    r"|以\s*json|json\s*(?:形式|格式|で|으로|형식|を出力|返回|输出)"
+)
+_EDIT = re.compile(
+    r"^(?:.{0,40}?\b)?(?:fix|correct|proofread|polish|improve|rewrite|rephrase|paraphrase|shorten|edit"
+    r"|revise|reword|simplify"
+    r"|copy-?edit|korrigier|verbesser|umschreib|formulier|überarbeit|kürz|corrig|amélior|reformul|réécri"
+    r"|raccourci|mejor|reescrib"
+    r"|corrij|corrige|melhor|reescrev|correg|riscriv|miglior|riformul|verbeter|herschrijf|corrigeer|rätta"
+    r"|förbättr|skriv om|ret\b|omskriv"
+    r"|popraw|przeredaguj|przepisz|düzelt|yeniden yaz|sửa|perbaiki|исправ|перепиш|улучши|отредактир|виправ)\w*"
+    r"|\bmake (?:this|the|it|my|following)\b.{0,40}\b(?:more|less|sound|shorter|longer|clearer|polite"
+    r"|formal|concise|professional)"
+)
+_EASTERN_EDIT = re.compile(
+    "润色|潤飾|潤色|修改|改写|改寫|校对|校對|纠正|糾正|错别字|錯字|改得|扩写|缩短|精简|校正|添削|書き直|言い換え|推敲|고쳐|교정|다듬|수정해"
+)
+_WORK = re.compile(
+    r"(?:please |bitte |can you |could you )?(?:summari[sz]e|analy[sz]e|extract|classify|fass|résume|resume"
+    r"|riassumi|zusammen|以下|下面|根据|根據|请|請|次の|阅读|閱讀|다음|아래)"
+)
+_HINTS = _set(
+    "test tests api write implement refactor debug fix review optimize optimise explain this my the following"
+    " trace stacktrace segfault compiler compile source pull code"
+)
+_ASCII_WORD = re.compile(r"[a-z]+[+#]*")
+_LATIN_WORD = re.compile(r"[^\W\d_]+[+#]*")
+
+
+def constrained(payload: Mapping[str, Any]) -> bool:
+    """Say whether a request's own fields force a structured answer: a schema, a grammar, a tool that must be called."""
+    format_ = payload.get("response_format")
+    if isinstance(format_, Mapping) and format_.get("type") in ("json_object", "json_schema"):
+        return True
+    if any(payload.get(field) for field in _CONSTRAINTS):
+        return True
+    choice = payload.get("tool_choice")
+    return choice == "required" or isinstance(choice, Mapping)
+
+
+def asked_for(instruction: str, prose: Prose, *, translation: bool) -> str:
+    """Name the task that the words of a request ask for.
+
+    Args:
+        instruction: what the user asks, without the material it is asked about.
+        prose: the whole message, for whether code or further text stands in it.
+        translation: whether the instruction, or the system prompt, asks for a translation.
+    """
+    lowered = instruction.lower()
+    if translation and not prose.code:
+        return "translation"
+    if prose.code or _about_code(lowered):
+        return "code"
+    if "json" in lowered and asks_json(lowered):
+        return "json"
+    return "edit" if _material(instruction, prose) and _edits(lowered) else "prose"
+
+
+def asks_json(text: str) -> bool:
+    """Say whether an instruction asks for JSON."""
+    return bool(_JSON.search(text.lower()))
+
+
+def sets_to_work(paragraph: str) -> bool:
+    """Say whether a paragraph asks for something to be done with text that follows it."""
+    lowered = paragraph[:160].lower()
+    return bool(_WORK.match(lowered)) or directive.translates(lowered) or _edits(lowered)
+
+
+def _edits(lowered: str) -> bool:
+    return bool(_EDIT.search(lowered[:120]) or (not lowered.isascii() and _EASTERN_EDIT.search(lowered)))
+
+
+def _material(instruction: str, prose: Prose) -> bool:
+    return len(prose.paragraphs) > 1 or prose.document or ":" in instruction or "：" in instruction
+
+
+def _about_code(lowered: str) -> bool:
+    words = _LATIN_WORD.findall(lowered)
+    eastern = not lowered.isascii()
+    found = _names_code(lowered, words, eastern=eastern) or (
+        not _HINTS.isdisjoint(words) and bool(_STRONG.search(lowered))
+    )
+    return found and not _NOT_CODE.search(lowered)
+
+
+def _names_code(lowered: str, words: list[str], *, eastern: bool) -> bool:
+    if eastern and (_HANGUL_PROGRAMMING.search(lowered) or _EASTERN_CODE.search(lowered)):
+        return True
+    if not _PROGRAMMING.isdisjoint(words):
+        at = next(i for i, word in enumerate(words) if word in _PROGRAMMING)
+        if _asked_of(words, at):
+            return True
+    elif not _SHORT_NAMES.isdisjoint(words) and not _PARTS.isdisjoint(words):
+        return any(a in _WITH and b in _SHORT_NAMES for a, b in itertools.pairwise(words))
+    elif not (eastern and any(word in _PROGRAMMING for word in _ASCII_WORD.findall(lowered))):
+        return False
+    return eastern and bool(
+        not _NO_OTHER_SENSE.isdisjoint(_ASCII_WORD.findall(lowered))
+        or _EASTERN_PARTS.search(lowered)
+        or _EASTERN_WITH.search(lowered)
+    )
+
+
+def _asked_of(words: list[str], at: int) -> bool:
+    """Say whether the words round the name of a programming language make it one: "in python", "a bash loop"."""
+    before = words[at - 1] if at else ""
+    if before in _THIS and words[at] in _NO_OTHER_SENSE:
+        return True
+    if at > 1 and before in _ARTICLES and words[at - 2] in _MAKE:
+        return True
+    return before in _WITH or not _PARTS.isdisjoint(words)

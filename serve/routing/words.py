@@ -1,0 +1,212 @@
+"""Counts function words of Latin-script languages: what a model of letter sequences is weakest at is short questions.
+
+Only words that belong to a single listed language count; a word that two lists share is dropped when the table is
+built. Says how many were seen, never which language it is.
+"""
+
+import math
+
+_LISTS = {
+    "en": "the what how why when which who where is are was were does did do you your with this that these"
+    " those please explain tell give write would could should can't don't have been from about into"
+    " between because thanks thank hello hi yes my me it's what's i'm i'd of and there their they whose if"
+    " than then one another out them each every first list best way most good morning sorry want need help"
+    " think know make just only some any continue describe translate summarize rewrite a an in on at for"
+    " to no not be by we he she as so can will more new war hat suggest name create compare recommend show"
+    " propose define calculate convert discuss identify classify imagine pretend analyze resume cite use"
+    " using better who's isn't doesn't didn't won't shouldn't wouldn't let's i've i'll you're we're"
+    " they're he's she's that's there's where's how's everything something nothing anything someone anyone"
+    " everyone people many much before after through during without against while since until both such"
+    " here again never ever always often really maybe very too even still now right great sounds nice okay"
+    " today old next year years day days life world city country words sentence numbers three two four"
+    " five six seven eight nine ten under below above down up got get gets going went come came say said"
+    " took used works short different few least might must shall ask asked answer example examples meant"
+    " interesting fascinating marvelous sure slow easy hard true false well being am book difference"
+    " reasons reason ways also all has or us last may time word work find go format ideas",
+    "de": "der das und ist nicht ich du wie warum wer wann wo welche welcher welches eine einen einem einer auf"
+    " für mit von zu zum zur kannst können bitte danke vielen hallo erkläre erklär nenne gib mir mein"
+    " meine dein sie wir ihr sind war wird werden auch noch aber oder wenn dass weil über zwischen"
+    " unterschied schreib schreibe erzähl guten morgen weiter gut heute ja nein bist dem des im ins vom"
+    " heißt bedeutet mich dich machen gibt in an am so was es er als bis man hat haben kein keine nach bei"
+    " um aus durch ich's sein diese dieser dieses die den schlage beschreibe vergleiche erstelle übersetze"
+    " fasse liste empfiehl zeig zeige definiere berechne analysiere generiere name soll sollte könntest"
+    " möchte brauche hilf habe hast immer nie jeder jede jedes seit ohne gegen besser alle mehr sehr viel"
+    " viele will drei zwei vier fünf sechs sieben acht neun zehn wörter wort satz zeit jahr jahre tag"
+    " leben welt stadt land buch neue neu groß klein wenig dann jetzt hier dort vor danach synonyme gründe"
+    " schritte hund katze option anfrage erste also all last find fast kind format or",
+    "fr": "le les des une est pas je tu nous vous ils elle pourquoi comment quand quel quelle quels quelles qui"
+    " où avec pour dans sur par plus mais donc et ou cette ces mon ma mes ton votre moi peux pouvez merci"
+    " bonjour beaucoup c'est qu'est-ce quoi explique donne raconte écris être fait faire entre au aux du"
+    " oui non après suis aujourd'hui sont était très aussi différence d'un d'une l'histoire un en de la se"
+    " si ne sa son ses leur il on a à me te comme tout tous cela ça y l'a deux que cite propose décris"
+    " résume compare crée génère traduis rédige liste recommande suggère calcule analyse imagine nomme"
+    " définis vaut-il faut-il est-ce j'ai veux voudrais besoin aide-moi aider puis-je dois-je n'ai"
+    " toujours jamais chaque parce depuis jusqu'à sans autre mieux trois quatre cinq six sept huit neuf"
+    " dix mots mot phrase temps année années jour vie monde ville pays livre même nouveau grand petit peu"
+    " bien mal alors maintenant ici là avant soyez proposez options répondez demande première raisons"
+    " façons étapes synonymes chien chat trouvez donnez écrivez expliquez décrivez utilisez faites vos nos"
+    " leurs or possible format us combien font lequel laquelle",
+    "es": "el los las una es por qué cómo cuál cuándo quién dónde con para pero más muy y del al gracias hola"
+    " muchas puedes puede dame cuéntame escribe explica explícame háblame mi tu eres soy sigue sí hoy está"
+    " son hay fue hacer entre diferencia sobre esto este esta ese usted buenos días tardes quien cual"
+    " cuáles tiene ser lo un en de la le se si no a e o como me te su sus todo todos ha han dos les que"
+    " nombra sugiere menciona enumera recomienda recomiéndame crea haz traduce resume compara describe"
+    " genera propón define cita calcula analiza imagina actúa redacta debería deberías quiero necesito"
+    " ayúdame tengo puedo algún alguna ninguna nada siempre nunca también cada porque desde hasta sin nos"
+    " otro otra mejor tres cuatro cinco seis siete ocho nueve diez uno palabras palabra frase problema"
+    " salida menos tiempo año años día vida mundo ciudad país libro mismo nuevo gran grande pequeño mucho"
+    " poco bien mal entonces ahora aquí allí aunque mientras según antes después sé sea concisa conciso"
+    " responda proponga formato nivel conduce consta perro gato sinónimos razones formas pasos has ideas"
+    " go",
+    "pt": "os uma é não você como qual quando quem onde com para mas mais muito obrigado obrigada olá pode"
+    " posso me escreva explique conte dê um do da dos das na nas nos pelo pela são está meu minha seu sua"
+    " hoje estou diferença isso este esta fazer ser tem ao à também porque foi sobre bom dia de se a o e"
+    " em no por que si as te seus todos dois ou só já sugira liste descreva resuma compare crie traduza"
+    " recomende gere cite defina calcule analise imagine devo deveria quero preciso ajude-me tenho sempre"
+    " nunca cada sem outro outra melhor tudo nada faça use três quatro cinco seis sete oito nove dez"
+    " palavras palavra frase tempo ano anos vida mundo cidade país livro mesmo novo grande pequeno pouco"
+    " bem mal então agora aqui ali antes depois sinônimos motivos passos cachorro gato problema",
+    "it": "il gli una è non che come perché quando chi dove quale quali con per ma più molto grazie ciao mille"
+    " puoi può dammi dimmi raccontami scrivi spiegami spiega mi tuo sono sei della del dei delle nel nella"
+    " alla al questo questa oggi cosa cos'è differenza tra fra anche stai bene lo sul hai un in la le se"
+    " si e a o i di da uno due no ne te me sua suo su tutti tutto ci loro ha suggerisci elenca descrivi"
+    " riassumi confronta crea traduci consigliami proponi genera definisci calcola analizza immagina cita"
+    " dovrei vorrei voglio bisogno aiutami ho posso sempre mai ogni senza altro altra meglio alle man tre"
+    " quattro cinque sette otto nove dieci parole parola frase tempo anno anni giorno vita mondo città"
+    " paese libro stesso nuovo grande piccolo poco male allora adesso ora là prima dopo era film sinonimi"
+    " motivi passi cane gatto richiesta sorelle fratelli rispondi rispondere",
+    "nl": "het een is niet ik je jij hoe waarom wie wanneer waar welke wat van voor met op en maar ook nog"
+    " bedankt dank hallo gaat kun kan geef mij vertel schrijf leg uit zijn ben bent wordt worden de deze"
+    " dit die naar verschil tussen om te goed boek heeft hebben als er in of aan al was zo bij me we ze"
+    " over hun mijn dan nu help want noem beschrijf vergelijk maak vertaal bedenk definieer bereken moet"
+    " moeten kunnen wil graag hulp altijd nooit elke zonder beter alle man veel meer mag had zou drie twee"
+    " vier vijf zes zeven acht negen tien woorden woord zin tijd jaar dag leven wereld stad land nieuw"
+    " groot klein weinig hier daar na hond kat word last find kind hard us work",
+    "sv": "och är inte jag du hur varför vem när var vilken vad för med på av att det den ett en som kan tack"
+    " så mycket berätta förklara skriv mig min din till om mellan skillnaden bra från eller i men alla man"
+    " sig har vi de ska hej över under föreslå lista beskriv jämför skapa översätt nämn ge bättre alltid"
+    " aldrig utan skulle behöver vill hjälp tre två fyra fem ord tid år dag liv värld stad land bok ny"
+    " stor liten nu här där får",
+    "da": "og er ikke jeg du hvordan hvorfor hvem hvornår hvor hvilken hvad for med på af at det den et en som"
+    " kan tak mange fortæl forklar skriv mig min din til om mellem forskellen god fra eller i så men alle"
+    " man sig har vi de skal hej ud nu over under bog kunne have nævn beskriv sammenlign lav oversæt"
+    " foreslå giv bedre altid aldrig uden skulle vil hjælp bedst tre to fire fem ord tid år dag liv verden"
+    " by land ny stor lille her der må time",
+    "no": "og er ikke jeg du hvordan hvorfor hvem når hvor hvilken hva for med på av at det den et en som kan"
+    " takk mange fortell forklar skriv meg min din til om mellom forskjellen god fra eller noe i så men"
+    " alle man seg har vi de skal hei ut nå over under bok kunne nevn beskriv sammenlign lag oversett"
+    " foreslå gi bedre alltid aldri uten skulle vil hjelp best tre to fire fem ord tid år dag liv verden"
+    " by land ny stor liten her der må time",
+    "fi": "ja on ei minä sinä miten miksi kuka milloin missä mikä mitä kiitos hei kerro selitä kirjoita voitko"
+    " olla tämä se että paljon hyvää me he ne en jos kun tai sen ehdota luettele kuvaile vertaa luo käännä"
+    " anna parempi aina tarvitsen haluan mistä mihin kolme kaksi neljä viisi sana aika vuosi päivä elämä"
+    " maailma kaupunki maa kirja uusi nyt tässä siellä",
+    "pl": "i jest nie ja ty jak dlaczego kto kiedy gdzie jaka jaki jakie co dla z w na się to proszę dziękuję"
+    " bardzo cześć czy możesz napisz opowiedz wyjaśnij mi mój kim czym między że od po dobrą jesteś a o u"
+    " we ten ta te są ma ale tak by mu my list podaj opisz porównaj stwórz przetłumacz wymień zaproponuj"
+    " powinienem chcę potrzebuję pomóż mam mogę zawsze nigdy każdy bez lepiej lepszy które który która"
+    " name trzy dwa cztery pięć sześć słowa słowo zdanie czas rok lata dzień życie świat miasto kraj"
+    " książka nowy duży mały teraz tutaj tam ile ilu mają poziom klasa zadanie pierwsze format may",
+    "cs": "a je ne já ty jak proč kdo kdy kde jaký jaká jaké co pro s v na se to prosím děkuji ahoj můžeš napiš"
+    " vysvětli mi můj mezi že od po dobrou moc jsem jsou rozdíl i o u si ten ta ale by mu do za ma my list"
+    " navrhni popiš porovnej vytvoř přelož vyjmenuj uveď lepší vždy nikdy bez potřebuji chci mám který"
+    " která které kterém tři dva čtyři pět slovo věta čas rok den život svět město kniha nový velký malý"
+    " teď tady tam kolik",
+    "tr": "ve bir bu ne neden nasıl kim nerede hangi mi mı nedir nasılsın için ile merhaba teşekkürler teşekkür"
+    " bana lütfen çok yaz anlat açıkla olan var yok da de daha iyi ben sen evet o şu mu mü ki en az iki ya"
+    " biz siz listele tanımla karşılaştır oluştur çevir özetle öner önerir misin liste her zaman istiyorum"
+    " lazım nasıldır hakkında üç dört beş kelime cümle yıl gün hayat dünya şehir ülke kitap yeni büyük"
+    " küçük şimdi burada kadar uzakta midir mıdır mudur müdür musun mısın",
+    "vi": "là gì như thế nào tại sao khi ai ở đâu và của cho với không có tôi bạn xin chào cảm ơn hãy một các"
+    " những được trong vào anh em ta ra do đi viết dịch liệt kê tóm tắt so sánh đề xuất nên muốn cần giúp"
+    " bao nhiêu hay hơn ba hai bốn năm từ câu thời gian ngày giới thành phố nước sách mới lớn nhỏ bây giờ"
+    " đây",
+    "id": "apa yang dan adalah bagaimana mengapa kenapa siapa kapan dimana mana di ke dari untuk dengan tidak"
+    " saya kamu anda terima kasih halo tolong jelaskan ceritakan berikan bisakah ini itu banyak tentang"
+    " agar buku ada akan bisa satu dua kami kita tak hari sebutkan buatkan buat bandingkan sarankan"
+    " terjemahkan tuliskan tulis berapa atau lebih baik harus ingin bantu juga pada oleh sebagai tiga"
+    " empat lima enam kata kalimat waktu tahun hidup dunia kota negara baru besar kecil sekarang sini sana"
+    " jauh boleh",
+    "ro": "și este nu eu tu cum ce cine când unde care pentru cu de la din mulțumesc salut poți scrie explică"
+    " îmi între diferența sunt bună un o le se a si mai ca am ai are sa al ei lor pe în e propune descrie"
+    " compară creează tradu enumeră vreau ajută-mă mereu fără traduce trei două patru cinci cuvinte timp"
+    " an zi viață lume oraș carte nou mare mic acum aici acolo",
+    "und": "ni hao wo shi bu zhi dao zen yang hen xie ming tian jin qian shenme weishenme zenme watashi wa desu"
+    " arigatou konnichiwa nani doko ohayou hai kya mujhe kaise nahi kyun aap namaste",
+    "hu": "és a az nem én te hogyan hogy miért ki mikor hol melyik mi köszönöm szia kérlek írj egy jó van de se"
+    " ha ti ez be le meg javasolj írd hasonlítsd fordítsd sorolj mindig soha nélkül szeretnék segíts három"
+    " kettő négy öt szó idő év nap élet világ város könyv új nagy kis most itt ott",
+    "ru": "и в не на что как это почему кто где когда какой какая какие чем для с по ты я мне мой привет"
+    " спасибо большое пожалуйста расскажи объясни напиши сколько можешь между или есть был была такое меня"
+    " придумай предложи опиши сравни создай переведи перечисли назови посоветуй хочу нужно помоги всегда"
+    " никогда без лучше стоит мы вы он она они но же ли бы",
+    "uk": "і та в не на що як це чому хто де коли який яка які чим для з по ти я мені мій привіт дякую дуже"
+    " будь ласка розкажи поясни напиши скільки можеш чи між або є був була таке мене придумай запропонуй"
+    " опиши порівняй створи переклади назви порадь хочу потрібно допоможи завжди ніколи без краще варто ми"
+    " ви він вона вони але же бы",
+    "bg": "и в не на какво как това защо кой къде кога каква какви за с по ти аз ми здравей благодаря моля"
+    " разкажи обясни напиши през колко можеш ли между или е беше да се",
+    "hi": "है हैं क्या में की के का मुझे आप से को और नमस्ते कैसे क्यों होता एक यह पर सकते",
+    "mr": "आहे आहेत काय मला आणि तुम्ही कसे का एक हे नाही करा",
+    "ne": "छ छन् के मलाई र तपाईं कसरी किन एक यो हो गर्नुहोस्",
+    "ar": "ما هي هو في من هل كيف لماذا على لي عن إلى هذا أن مرحبا شكرا بين و",
+    "fa": "است چیست در از آیا چگونه چرا را این که به برای سلام ممنون بین و می‌توانید",
+    "ur": "ہے ہیں کیا میں سے آپ کیسے کیوں کو یہ کہ مجھے اور سلام شکریہ",
+}
+
+
+# Greetings that several languages share and nearly always mean the larger one.
+_MOSTLY = {"hallo": "de", "hola": "es", "salut": "fr", "ciao": "it", "hej": "sv", "explique": "pt"}
+
+
+def _exclusive() -> dict[str, str]:
+    owner: dict[str, str | None] = {}
+    for tag, listed in _LISTS.items():
+        for word in set(listed.split()):
+            if len(word) == 1 and word.isascii():
+                continue  # letters stand in formulas and lists too
+            owner[word] = None if word in owner else tag
+    return {word: tag for word, tag in owner.items() if tag} | _MOSTLY
+
+
+_OWNER = _exclusive()
+LISTED = frozenset(_LISTS)
+"""The languages whose function words are known here: the ones most asked in."""
+_AROUND = ' .,;:!?¿¡()[]"“”„«»…—–*。，？！؟،।'
+_READ = 240  # characters
+
+
+def _all_owners() -> dict[str, tuple[str, ...]]:
+    owners: dict[str, list[str]] = {}
+    for tag, listed in _LISTS.items():
+        for word in set(listed.split()):
+            owners.setdefault(word, []).append(tag)
+    return {word: tuple(tags) for word, tags in owners.items()}
+
+
+_OWNERS = _all_owners()
+_WEIGHTS = [math.log1p(8 / max(owners, 1)) for owners in range(len(_LISTS) + 1)]
+
+
+def _words(text: str) -> list[str]:
+    return text[:_READ].lower().replace("’", "'").replace("-", " ").split()
+
+
+def weigh(text: str) -> dict[str, float]:
+    """Add up what a text's words say for each language: the more lists a word stands in, the less it says."""
+    found: dict[str, float] = {}
+    for word in _words(text):
+        owners = _OWNERS.get(word.strip(_AROUND), ())
+        for tag in owners:
+            found[tag] = found.get(tag, 0.0) + _WEIGHTS[len(owners)]
+    return found
+
+
+def count(text: str) -> dict[str, int]:
+    """Count the function words of each language in the beginning of a text."""
+    found: dict[str, int] = {}
+    for word in _words(text):
+        tag = _OWNER.get(word.strip(_AROUND))
+        if tag:
+            found[tag] = found.get(tag, 0) + 1
+    return found

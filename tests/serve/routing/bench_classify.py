@@ -1,0 +1,94 @@
+"""Times `classify` on the labelled requests, against raw py3langid on each request's concatenated text.
+
+Run by hand (`make bench-classify`). A request's time is its best of several runs, so that
+what is measured is the code and not the machine's other work.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
+
+from serve.routing.cell import classify
+from serve.routing.language import load
+
+RUNS = 15
+REQUESTS = Path(__file__).parents[2] / "data" / "requests"
+
+
+def labelled(name: str) -> list[dict[str, Any]]:
+    lines = (REQUESTS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def microseconds(work: Callable[[], object]) -> float:
+    best = float("inf")
+    for _ in range(RUNS):
+        start = time.perf_counter_ns()
+        work()
+        best = min(best, time.perf_counter_ns() - start)
+    return best / 1_000
+
+
+def concatenated(payload: dict[str, Any]) -> str:
+    """Join all text of a request, as a gateway does that looks at the text and not at the request."""
+    texts: list[str] = []
+
+    def collect(value: object) -> None:
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, list):
+            for item in value:
+                collect(item)
+        elif isinstance(value, dict):
+            collect(value.get("content", value.get("text")))
+
+    collect(payload.get("messages", payload.get("prompt")))
+    return "\n".join(texts)
+
+
+def say(name: str, times: list[float]) -> None:
+    ordered = sorted(times)
+    p50, p90, p99 = (ordered[int(len(ordered) * share)] for share in (0.5, 0.9, 0.99))
+    sys.stdout.write(f"{name:32} p50 {p50:7.1f}  p90 {p90:7.1f}  p99 {p99:7.1f}  max {ordered[-1]:7.1f} us\n")
+
+
+def main() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    identify = load()
+    loaded = time.perf_counter() - start
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    sys.stdout.write(f"model loaded in {loaded:.2f} s, peak memory +{grown:.0f} MiB\n")
+
+    raw = LanguageIdentifier.from_model_file(MODEL_FILE)
+    requests = labelled("heldout") + labelled("dev")
+    ours = [microseconds(lambda r=r: classify(r["payload"], r["endpoint"], identify)) for r in requests]  # type: ignore[misc]
+    texts = [concatenated(r["payload"]) for r in requests]
+    theirs = [microseconds(lambda t=t: raw.classify(t)) for t in texts]  # type: ignore[misc]
+    say(f"classify, {len(requests)} requests", ours)
+    say("raw py3langid, all text", theirs)
+    sys.stdout.write(f"ratio of medians {median(ours) / median(theirs):.2f}\n")
+
+    right = {"classify": 0, "raw py3langid": 0}
+    for request, text in zip(requests, texts, strict=True):
+        right["classify"] += classify(request["payload"], request["endpoint"], identify).language == request["language"]
+        right["raw py3langid"] += raw.classify(text)[0] == request["language"].split("-")[0]
+    sys.stdout.write(f"language right: {json.dumps(right)} of {len(requests)} (raw: zh without its script)\n")
+    for name, text in {
+        "100k characters, English": "The quick brown fox jumps over the lazy dog. " * 2_300,
+        "100k characters, Chinese": "长城是中国古代的军事防御工程，" * 7_000,
+        "100k characters, code": "def f(x):\n    return x + 1\n" * 4_000,
+    }.items():
+        payload = {"messages": [{"role": "user", "content": text}]}
+        say(name, [microseconds(lambda p=payload: classify(p, "chat", identify))])  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    main()

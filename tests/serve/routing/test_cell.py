@@ -1,0 +1,165 @@
+"""The cell of any request: always one of the closed sets, from a bounded amount of text."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serve.routing.cell import Endpoint, classify
+from serve.routing.language import LANGUAGES
+from serve.routing.task import TASKS
+from tests.serve.routing.labelled import model
+
+ENDPOINTS: tuple[Endpoint, ...] = ("chat", "completions")
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=60),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+content = anything | st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": anything}) | anything, max_size=4)
+role = st.sampled_from(["user", "assistant", "system", "developer", "tool"]) | anything
+message = st.fixed_dictionaries({}, optional={"role": role, "content": content, "tool_calls": anything})
+fields = {
+    "messages": st.lists(message | anything, max_size=6) | anything,
+    "prompt": anything,
+    "response_format": anything | st.fixed_dictionaries({"type": anything}),
+    "tool_choice": anything,
+    "tools": anything,
+    "chat_template_kwargs": anything | st.dictionaries(st.sampled_from(["enable_thinking", "thinking"]), anything),
+    "reasoning_effort": anything,
+    "structured_outputs": anything,
+}
+payloads = st.fixed_dictionaries({}, optional=fields)
+MARKUP = (
+    "```",
+    '"""',
+    "<a>",
+    "</a>",
+    "$",
+    "\\(",
+    ":",
+    "：",
+    "\n\n",
+    "\n",
+    "?",
+    "{",
+    "}",
+    "`",
+    "\ud800",
+    "\x00",
+    "a@b.c",
+)
+TEXT = (
+    "in german ",
+    "用英文",
+    "翻译",
+    "translate ",
+    "def f(x):",
+    "的",
+    "の",
+    "는 ",
+    "是",
+    "write ",
+    "é",
+    "ж",
+    "ع",
+    "है",
+)
+pieces = st.lists(st.sampled_from((*MARKUP, *TEXT)), max_size=60).map("".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(payload=payloads, endpoint=st.sampled_from(ENDPOINTS))
+def test_any_json_gets_a_cell_of_the_closed_sets(payload: dict[str, Any], endpoint: Endpoint) -> None:
+    cell = classify(payload, endpoint, model())
+    assert cell.language in LANGUAGES
+    assert cell.task in TASKS
+    assert cell.endpoint == endpoint
+    assert isinstance(cell.thinking, bool)
+
+
+@settings(max_examples=300, deadline=None)
+@given(system=pieces, earlier=pieces, answer=pieces, user=pieces, endpoint=st.sampled_from(ENDPOINTS))
+def test_any_mixture_of_markup_and_scripts_gets_a_cell_of_the_closed_sets(
+    system: str, earlier: str, answer: str, user: str, endpoint: Endpoint
+) -> None:
+    texts = [("system", system), ("user", earlier), ("assistant", answer), ("user", user)]
+    payload = {"messages": [{"role": role, "content": text} for role, text in texts], "prompt": user}
+    cell = classify(payload, endpoint, model())
+    assert cell.language in LANGUAGES
+    assert cell.task in TASKS
+
+
+@given(middle=st.text(st.sampled_from("abc 是の`$<\n"), min_size=1, max_size=50), repeats=st.integers(1, 2_000))
+@settings(deadline=None)
+def test_the_middle_of_a_long_text_is_not_examined(middle: str, repeats: int) -> None:
+    """Whatever stands there, the cell is that of the two ends: the cost can't grow with the text."""
+    ends = (
+        "Please tell me what you think of this text. " * 20,
+        " What is the point that its author wants to make? " * 20,
+    )
+    long = ends[0] + (middle * repeats).replace("`", "'") + ends[1]
+    assert _chat(("user", long)) == _chat(("user", ends[0] + ends[1]))
+
+
+def test_the_model_reads_a_bounded_amount_of_text() -> None:
+    read: list[int] = []
+
+    def counting(text: str) -> list[tuple[str, float]]:
+        read.append(len(text))
+        return [("en", 0.1)]
+
+    sentence = "Lorem ipsum dolor sit amet consectetur adipiscing elit. "
+    for length in (10, 10_000):
+        read.clear()
+        history = [{"role": role, "content": sentence * length} for role in ("system", "user", "assistant") * 40]
+        classify({"messages": [*history, {"role": "user", "content": sentence * length}]}, "chat", counting)
+        assert sum(read) <= 1_500
+
+
+def test_history_beyond_the_last_turns_does_not_count() -> None:
+    turns = [("user", "今天天气怎么样？"), ("assistant", "今天天气晴朗。")] * 500
+    assert (
+        _chat(*turns, ("user", "Why is the sky blue?"), ("assistant", "Because of scattering."), ("user", "ok")) == "en"
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "thinking"),
+    [
+        ({}, False),
+        ({"reasoning_effort": "high"}, True),
+        ({"reasoning_effort": "none"}, False),
+        ({"reasoning_effort": None}, False),
+        ({"reasoning_effort": 3}, False),
+        ({"chat_template_kwargs": {"enable_thinking": True}}, True),
+        ({"chat_template_kwargs": {"thinking": True}}, True),
+        ({"chat_template_kwargs": {"enable_thinking": False}, "reasoning_effort": "high"}, False),
+        ({"chat_template_kwargs": {"enable_thinking": "yes"}}, False),
+        ({"chat_template_kwargs": ["enable_thinking"]}, False),
+    ],
+    ids=json.dumps,
+)
+def test_thinking_follows_the_template_switch_then_the_effort(extra: dict[str, Any], thinking: bool) -> None:
+    payload = {"messages": [{"role": "user", "content": "Hello there"}], **extra}
+    assert classify(payload, "chat", model()).thinking is thinking
+
+
+def test_completions_never_think() -> None:
+    assert classify({"prompt": "Once upon", "reasoning_effort": "high"}, "completions", model()).thinking is False
+
+
+def test_a_chat_payload_has_no_prompt_and_a_completion_no_messages() -> None:
+    payload = {
+        "messages": [{"role": "user", "content": "Wie spät ist es gerade in Tokio?"}],
+        "prompt": "¿Qué hora es en Tokio?",
+    }
+    assert classify(payload, "chat", model()).language == "de"
+    assert classify(payload, "completions", model()).language == "es"
+
+
+def _chat(*turns: tuple[str, str]) -> str:
+    return classify({"messages": [{"role": r, "content": c} for r, c in turns]}, "chat", model()).language

@@ -1,0 +1,61 @@
+"""The language of prose by itself."""
+
+import threading
+
+import pytest
+
+from serve.routing.language import BY_SCRIPT, LANGUAGES, MODELLED, language_of
+from tests.serve.routing.labelled import model
+
+
+def test_tags_are_a_closed_set_without_repeats() -> None:
+    assert len(set(LANGUAGES)) == len(LANGUAGES) == len(MODELLED) + len(BY_SCRIPT) + 1
+
+
+@pytest.mark.parametrize("text", ["", " ", "42", "!!!", "🎉", "\ud800\udfff", "x", "\x00" * 50, "1 + 1 = 2"], ids=ascii)
+def test_what_is_no_language_is_undetermined(text: str) -> None:
+    assert language_of(text, model()) == "und"
+
+
+def test_an_unsure_model_is_not_taken_for_english() -> None:
+    assert language_of("Zxcv qwrt plmn bgtr", lambda _: [("en", 0.49), ("nl", 0.3)]) == "und"
+
+
+def test_a_model_beside_the_script_is_not_believed() -> None:
+    """Cyrillic can't be English, whatever a model says."""
+    assert language_of("Щщщ ъъъ", lambda _: [("en", 0.99)]) != "en"
+
+
+def test_undistinguished_chinese_takes_the_callers_word() -> None:
+    assert language_of("好", model()) == "zh-Hans"
+    assert language_of("好", model(), chinese="zh-Hant") == "zh-Hant"
+
+
+@pytest.mark.parametrize(
+    "text", ["NAÏVE CAFÉ? WHAT IS THE DIFFERENCE BETWEEN THEM?", "what is the difference between them?"]
+)
+def test_capitals_make_no_difference(text: str) -> None:
+    assert language_of(text, model()) == "en"
+
+
+def test_one_model_serves_many_threads() -> None:
+    texts = [
+        "Wie viele Einwohner hat Hamburg heute?",
+        "Combien d'habitants compte Marseille ?",
+        "Ilu mieszkańców ma Kraków?",
+    ]
+    expected = [language_of(text, model()) for text in texts]
+    wrong: list[list[str]] = []
+
+    def work() -> None:
+        for _ in range(100):
+            got = [language_of(text, model()) for text in texts]
+            if got != expected:
+                wrong.append(got)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

@@ -1,0 +1,51 @@
+"""What kind of answer a request's own fields and words ask for."""
+
+from typing import Any
+
+import pytest
+
+from serve.routing.prose import read
+from serve.routing.task import asked_for, constrained
+
+
+@pytest.mark.parametrize(
+    ("fields", "forced"),
+    [
+        ({}, False),
+        ({"response_format": {"type": "text"}}, False),
+        ({"response_format": {"type": "json_object"}}, True),
+        ({"response_format": {"type": "json_schema", "json_schema": {}}}, True),
+        ({"response_format": {"type": []}}, False),
+        ({"response_format": "json_object"}, False),
+        ({"tool_choice": "auto"}, False),
+        ({"tool_choice": "required"}, True),
+        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, True),
+        ({"structured_outputs": {"json": {}}}, True),
+        ({"structured_outputs": None}, False),
+    ],
+    ids=str,
+)
+def test_structured_output_fields_force_json(fields: dict[str, Any], forced: bool) -> None:
+    assert constrained(fields) is forced
+
+
+@pytest.mark.parametrize(
+    ("text", "task"),
+    [
+        ("Write a poem about a python in the jungle.", "prose"),
+        ("Write a function in Python that sorts words.", "code"),
+        ("What is the dress code?", "prose"),
+        ("What is JSON?", "prose"),
+        ("Answer as JSON.", "json"),
+        ("Correct this: he go home", "edit"),
+        ("Make it shorter", "prose"),
+        ("", "prose"),
+    ],
+)
+def test_task_of_an_instruction(text: str, task: str) -> None:
+    assert asked_for(text, read(text), translation=False) == task
+
+
+def test_translating_code_is_code() -> None:
+    text = "Translate to Rust:\n```python\nprint(1)\n```"
+    assert asked_for("Translate to Rust:", read(text), translation=True) == "code"

@@ -1,0 +1,86 @@
+"""From a payload to the lanes that may answer it. Refuses what can't be served here; opens nothing."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serve.errors import LaneNotReady, LaneRefuses, UnknownLane, UnknownModel
+from serve.proxy import vllm
+from serve.routing.cell import Cell, Endpoint
+from serve.routing.lane import Lane
+from serve.routing.policy import Decision, Table, Wish, choose
+
+Classify = Callable[[Mapping[str, Any], Endpoint], Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What this router serves, and how it tells requests apart."""
+
+    model: str
+    lanes: Sequence[Lane]
+    table: Table
+    classify: Classify
+
+    def decide(
+        self, payload: Mapping[str, Any], endpoint: Endpoint, header: str | None, ready: Collection[str]
+    ) -> tuple[Cell, Decision]:
+        """Choose a request's lane; `header` is the lane that `x-polydraft-lane` asks for.
+
+        Raises UnknownModel, UnknownLane or LaneRefuses, each saying what there is instead.
+        """
+        wish = self._wish(payload, header)
+        cell = self.classify(payload, endpoint)
+        return cell, choose(cell, self.table, self.lanes, ready, wish)
+
+    def route(self, decision: Decision, ready: Collection[str]) -> tuple[Lane, ...]:
+        """Give the lanes to try, the chosen one first; raises LaneNotReady if none is ready."""
+        by_name = {lane.name: lane for lane in self.lanes}
+        others = (candidate.lane for candidate in decision.candidates if candidate.lane != decision.lane)
+        names = [name for name in (decision.lane, *others) if name in ready]
+        if not names:
+            wanted = ", ".join(candidate.lane for candidate in decision.candidates)
+            raise LaneNotReady(f"No engine of lane {wanted} is ready; try again in a few seconds, or see /readyz.")
+        return tuple(by_name[name] for name in names)
+
+    def names(self) -> list[str]:
+        """List the model names that clients may use: the model, and the model on each lane."""
+        return [self.model, *(f"{self.model}@{lane.name}" for lane in self.lanes)]
+
+    def _wish(self, payload: Mapping[str, Any], header: str | None) -> Wish:
+        named = self._lane_of_model(payload.get("model"))
+        if header is not None and header not in self._lane_names():
+            raise UnknownLane(
+                f"There is no lane {header[:64]!r}; lanes are {self._listed()}.", param="x-polydraft-lane"
+            )
+        if header is not None and named is not None and header != named:
+            raise UnknownLane(
+                f"The header asks for lane {header}, the model name for {named}; ask for one.", param="model"
+            )
+        forced = header or named
+        parameter = vllm.undraftable(payload)
+        if parameter:
+            self._refuse_drafting(parameter, forced)
+        return Wish(lane=forced, undrafted=parameter is not None)
+
+    def _lane_of_model(self, model: object) -> str | None:
+        if model is None:
+            return None
+        name, at, lane = str(model).partition("@") if model != self.model else (self.model, "", "")
+        if name != self.model or (at and lane not in self._lane_names()):
+            known = ", ".join(self.names())
+            raise UnknownModel(f"There is no model {str(model)[:128]!r} here; models are {known}.", param="model")
+        return lane or None
+
+    def _refuse_drafting(self, parameter: str, forced: str | None) -> None:
+        """Raise LaneRefuses if no lane without a drafter may serve a parameter that only such a lane honours."""
+        bodies = [lane.name for lane in self.lanes if not lane.drafts]
+        if not bodies or (forced is not None and forced not in bodies):
+            where = f"use lane {bodies[0]}" if bodies else "no lane here is without one: leave it out"
+            raise LaneRefuses(f"`{parameter}` can't be honoured on a lane with a drafter; {where}.", param=parameter)
+
+    def _lane_names(self) -> set[str]:
+        return {lane.name for lane in self.lanes}
+
+    def _listed(self) -> str:
+        return ", ".join(lane.name for lane in self.lanes)

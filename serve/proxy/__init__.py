@@ -1,0 +1,1 @@
+"""The wire between client and engine: bytes, events and vLLM's dialect. Chooses nothing."""

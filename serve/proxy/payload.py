@@ -1,0 +1,97 @@
+"""Reads the JSON that a client sends, and refuses what no engine could answer. Unknown fields are left as they are."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from serve.errors import InvalidPayload
+from serve.routing.cell import Endpoint
+
+MAX_DEPTH = 100
+"""Nested arrays and objects; tool schemas of real agents stay below 30, and CPython's parser gives up near 1,000."""
+
+_BRACKETS = re.compile(rb"[\[{]")
+
+Payload = dict[str, Any]
+
+
+def parse(raw: bytes) -> Payload:
+    """Read one JSON object.
+
+    Raises InvalidPayload if the bytes aren't UTF-8, aren't JSON, aren't an object or are nested deeper than MAX_DEPTH.
+    """
+    try:
+        payload = json.loads(raw.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+    except RecursionError:
+        raise InvalidPayload(f"The payload is nested deeper than {MAX_DEPTH} levels.") from None
+    except UnicodeDecodeError:
+        raise InvalidPayload("The payload isn't UTF-8.") from None
+    except ValueError as error:
+        raise InvalidPayload(f"The payload isn't JSON: {error}.") from None
+    if not isinstance(payload, dict):
+        raise InvalidPayload("The payload must be a JSON object.")
+    if len(_BRACKETS.findall(raw)) > MAX_DEPTH and _deeper_than(payload, MAX_DEPTH):
+        raise InvalidPayload(f"The payload is nested deeper than {MAX_DEPTH} levels.")
+    return payload
+
+
+def check(payload: Payload, endpoint: Endpoint) -> None:
+    """Refuse a payload whose fields that the router itself reads are missing or of a wrong type.
+
+    Everything else is the engine's to judge. Raises InvalidPayload, naming the field.
+    """
+    if endpoint == "chat":
+        _check_messages(payload.get("messages"))
+    elif "prompt" not in payload or not isinstance(payload["prompt"], str | list) or not payload["prompt"]:
+        raise InvalidPayload("`prompt` must be a string or a list, and not empty.", param="prompt")
+    _expect(payload, "model", str, "a string")
+    _expect(payload, "stream", bool, "true or false")
+    _expect(payload, "stream_options", dict, "an object")
+    _expect(payload, "vllm_xargs", dict, "an object")
+
+
+def endpoint_of(payload: Mapping[str, Any]) -> Endpoint:
+    """Tell which endpoint a payload is meant for: `messages` is chat, `prompt` is completions."""
+    return "completions" if "prompt" in payload and "messages" not in payload else "chat"
+
+
+def _check_messages(messages: object) -> None:
+    if not isinstance(messages, list) or not messages:
+        raise InvalidPayload("`messages` must be a list of at least one message.", param="messages")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise InvalidPayload(f"`messages[{index}]` must be an object with a `role`.", param=f"messages[{index}]")
+
+
+def _expect(payload: Payload, field: str, kind: type, wanted: str) -> None:
+    value = payload.get(field)
+    if value is not None and not isinstance(value, kind):
+        raise InvalidPayload(f"`{field}` must be {wanted}.", param=field)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} isn't a number that JSON can carry")
+
+
+def _finite(digits: str) -> float:
+    """Refuse a number too large for a float: it would reach the engine as Infinity, which isn't JSON."""
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse_constant(digits[:32])
+
+
+def _deeper_than(value: object, levels: int) -> bool:
+    """Walk level by level, since a recursive walk would itself be what a deep payload is made to break."""
+    level = [value]
+    for _ in range(levels):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return False
+    return any(isinstance(node, dict | list) for node in level)
+
+
+def _children(node: object) -> list[Any]:
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else []

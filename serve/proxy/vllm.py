@@ -1,0 +1,133 @@
+"""vLLM's dialect, and the one place that knows it: what a request needs, and what an answer says was accepted.
+
+`--per-request-spec-decode-metrics detailed` puts `metrics.speculative_decoding` into whole answers and, in streams,
+onto the usage chunk, which therefore has to be asked for. Whatever in it doesn't add up is treated as not reported: a
+number that may be wrong must never reach a metric, and must never break an answer.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serve.routing.lane import Lane
+from serve.routing.outcome import Acceptance
+
+PATHS = {"chat": "/v1/chat/completions", "completions": "/v1/completions"}
+HEALTH = "/health"
+VERSION = "/version"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an engine says of one request: token counts, times in seconds, acceptance; None is "not said".
+
+    `time_to_first_token` includes the wait in the engine's queue; `generation_time` runs from first to last token.
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    time_to_first_token: float | None = None
+    generation_time: float | None = None
+    acceptance: Acceptance | None = None
+
+
+def prepare(payload: Mapping[str, Any], model: str, lane: Lane, *, shared: bool) -> bytes:
+    """Write the payload for a lane's engine: its model name, the usage chunk on, the lane if the engine has several.
+
+    Escapes everything beyond ASCII, so that lone surrogates that a client sent reach the engine as they came.
+    """
+    sent = {**payload, "model": model}
+    if payload.get("stream") and not wants_usage(payload):
+        options = payload.get("stream_options") or {}
+        # vLLM ignores continuous_usage_stats without include_usage; with it, every chunk would carry usage unasked.
+        sent["stream_options"] = {**options, "include_usage": True, "continuous_usage_stats": False}
+    if shared:
+        asked = payload.get("vllm_xargs") or {}
+        sent["vllm_xargs"] = {**asked, "lane": lane.name, "draft_tokens": lane.draft_tokens}
+    return json.dumps(sent, separators=(",", ":")).encode()
+
+
+def wants_usage(payload: Mapping[str, Any]) -> bool:
+    """Tell whether the client itself asked for the usage chunk of a stream."""
+    return bool((payload.get("stream_options") or {}).get("include_usage"))
+
+
+def undraftable(payload: Mapping[str, Any]) -> str | None:
+    """Name the parameter for which a speculating engine refuses this payload, if there is one.
+
+    vLLM 0.32 and 0.33, SamplingParams._validate_spec_decode: min_p above its epsilon, or any logit_bias. Greedy
+    sampling has put min_p to 0 by then, so with a temperature of 0 it is no obstacle.
+    """
+    min_p = payload.get("min_p")
+    if isinstance(min_p, int | float) and min_p > _SAMPLING_EPSILON and payload.get("temperature") != 0:
+        return "min_p"
+    return "logit_bias" if payload.get("logit_bias") else None
+
+
+_SAMPLING_EPSILON = 1e-5
+
+
+def is_usage_chunk(event: bytes) -> bool:
+    """Tell cheaply whether an event can be the usage chunk, the only one of a stream without choices."""
+    return b'"choices":[]' in event
+
+
+def is_error(event: bytes) -> bool:
+    """Tell whether an event is an error, which vLLM sends with status 200 once it has agreed to stream."""
+    return event.startswith(b'data: {"error"')
+
+
+def report(answer: object) -> Report:
+    """Read an answer or a usage chunk; never raises."""
+    if not isinstance(answer, dict):
+        return Report()
+    usage, metrics = _object(answer.get("usage")), _object(answer.get("metrics"))
+    return Report(
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        completion_tokens=_count(usage.get("completion_tokens")),
+        time_to_first_token=_sum(
+            _seconds(metrics.get("queue_time_ms")), _seconds(metrics.get("time_to_first_token_ms"))
+        ),
+        generation_time=_seconds(metrics.get("generation_time_ms")),
+        acceptance=_acceptance(_object(metrics.get("speculative_decoding"))),
+    )
+
+
+def decode(raw: bytes) -> object:
+    """Parse an engine's JSON; None if it isn't any."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _acceptance(reported: Mapping[str, Any]) -> Acceptance | None:
+    """Turn the histogram (steps by number of accepted drafts) into counts a position, if it agrees with the totals."""
+    steps, drafted = _count(reported.get("num_spec_steps")), _count(reported.get("num_draft_tokens"))
+    accepted = _count(reported.get("num_accepted_draft_tokens"))
+    histogram = reported.get("acceptance_histogram")
+    if steps is None or drafted is None or accepted is None or not isinstance(histogram, list):
+        return None
+    if any(_count(bin_) is None for bin_ in histogram) or accepted > drafted:
+        return None
+    if sum(histogram) != steps or sum(number * bin_ for number, bin_ in enumerate(histogram)) != accepted:
+        return None
+    per_position = tuple(sum(histogram[position:]) for position in range(1, len(histogram)))
+    return Acceptance(steps, drafted, accepted, per_position)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _seconds(milliseconds: object) -> float | None:
+    return milliseconds / 1000 if isinstance(milliseconds, int | float) and milliseconds >= 0 else None
+
+
+def _sum(queued: float | None, first: float | None) -> float | None:
+    return None if first is None else first + (queued or 0)

@@ -1,0 +1,101 @@
+"""Every setting of the router, from POLYDRAFT_* environment variables: the one place that reads the environment."""
+
+import difflib
+import os
+import re
+from typing import Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from serve.errors import ConfigError
+from serve.routing.lane import Lane
+from serve.routing.policy import ANY, Candidate, Row
+
+PREFIX = "POLYDRAFT_"
+
+_LANE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+class Settings(BaseSettings):
+    """The router's settings; `polydraft up` and the rendered deployments write `MODEL`, `LANES` and `TABLE`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    model: str = Field(description="The model's name, as clients call it and as the engines serve it.", min_length=1)
+    lanes: tuple[Lane, ...] = Field(
+        description="JSON list of lanes: `name`, `upstream` (the engine's base URL), `method` and `draft_tokens` "
+        "(vLLM's names; left out for the body).",
+        min_length=1,
+    )
+    table: tuple[Row, ...] = Field(
+        default=(Row(ANY, ANY, ()),),
+        description="JSON list of rows: `language`, `task` (`*` is any) and `candidates`, fastest first: `lane`, "
+        "`acceptance_length`, `decode_rate`. Without it lanes are preferred in the order of `LANES`.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
+    max_payload_bytes: int = Field(default=32 * 2**20, ge=1024, description="Largest payload taken, in bytes.")
+    connect_timeout: float = Field(default=5, gt=0, description="Seconds to connect to an engine.")
+    silence_timeout: float = Field(
+        default=600, gt=0, description="Seconds without a byte from an engine after which it counts as broken."
+    )
+    probe_timeout: float = Field(default=5, gt=0, description="Seconds that an engine's health check may take.")
+    probe_interval: float = Field(default=1, gt=0, description="Seconds between two health checks of an engine.")
+    drain_timeout: int = Field(
+        default=30, ge=0, description="Seconds that running requests get to finish when the router is told to stop."
+    )
+
+    @field_validator("lanes")
+    @classmethod
+    def _check_lanes(cls, lanes: tuple[Lane, ...]) -> tuple[Lane, ...]:
+        names = [lane.name for lane in lanes]
+        if len(set(names)) < len(names):
+            raise ValueError("two lanes have the same name; rename one")
+        for lane in lanes:
+            if not _LANE_NAME.fullmatch(lane.name):
+                raise ValueError(f"{lane.name!r} can't name a lane; use a-z, 0-9, - and _")
+            if not lane.upstream.startswith(("http://", "https://")):
+                raise ValueError(f"lane {lane.name}: `upstream` must be a base URL such as http://127.0.0.1:8101")
+            if lane.drafts != (lane.draft_tokens > 0):
+                raise ValueError(f"lane {lane.name}: give both `method` and `draft_tokens`, or (for the body) neither")
+        return lanes
+
+    @model_validator(mode="after")
+    def _check_table(self) -> Self:
+        names = {lane.name for lane in self.lanes}
+        listed: list[Candidate] = [candidate for row in self.table for candidate in row.candidates]
+        unknown = sorted({candidate.lane for candidate in listed} - names)
+        if unknown:
+            raise ValueError(f"TABLE names lanes that LANES doesn't have: {', '.join(unknown)}; remove or add them")
+        return self
+
+
+def read() -> Settings:
+    """Read the settings from the environment.
+
+    Raises ConfigError naming the variable and the fix, also for a POLYDRAFT_* variable that isn't a setting.
+    """
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    for name in os.environ:
+        if name.startswith(PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise ConfigError(f"{name} isn't a setting; " + (f"did you mean {close[0]}?" if close else "remove it."))
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigError(_first(error)) from None
+    except ValueError as error:  # pydantic-settings: a variable that has to be JSON isn't
+        raise ConfigError(f"{PREFIX}* can't be read: {error}; LANES and TABLE must be JSON.") from None
+
+
+def _first(error: ValidationError) -> str:
+    """Say what is wrong with the first bad setting, in one line."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    if not problem["loc"]:
+        return problem["msg"].removeprefix("Value error, ") + "."
+    name, *inside = (str(part) for part in problem["loc"])
+    place = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in inside)
+    unset = problem["type"] == "missing" and not inside
+    message = "is not set" if unset else problem["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{name.upper()}{place}: {message}."

@@ -1,0 +1,1 @@
+"""From a profile to what runs: engine command lines, Compose files, Helm values."""

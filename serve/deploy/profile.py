@@ -1,0 +1,189 @@
+"""A profile: one kind of box, the bodies it can serve, and the environment its engines need.
+
+Profiles are TOML files beside this module; this module reads and checks them and answers questions about them. It must
+never know a particular box, model or number: those stand in the files, each with its source or its reason.
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints, ValidationError, model_validator
+
+from serve.deploy.body import Body, Flags, Lane, Name, Table, Text, check_flags
+from serve.errors import ConfigError
+
+PROFILES = Path(__file__).with_name("profiles")
+
+# Where `polydraft up` puts the first engine; each further lane takes the next port.
+FIRST_ENGINE_PORT = 8101
+
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+
+
+class HostMemory(Table):
+    """What one accelerator offers (GiB usable) and what must stay free on it."""
+
+    gib: PositiveFloat
+    reserve_gib: PositiveFloat
+    source: Text
+
+
+class Host(Table):
+    """The box: its accelerators and how one engine spreads over them."""
+
+    accelerator: Literal["cpu", "nvidia"]
+    hardware: Text
+    gpus: Annotated[int, Field(ge=0, le=16)]
+    tensor_parallel_size: PositiveInt = 1
+    unified_memory: bool = False
+    memory: HostMemory | None = None
+
+    @model_validator(mode="after")
+    def _counts_agree(self) -> Self:
+        if (self.accelerator == "cpu") != (self.gpus == 0):
+            raise ValueError('gpus: must be 0 for accelerator = "cpu" and at least 1 for any other')
+        if self.tensor_parallel_size > max(self.gpus, 1):
+            raise ValueError(
+                f"tensor-parallel-size: {self.tensor_parallel_size} is more than the {self.gpus} gpus; lower it"
+            )
+        return self
+
+
+class Variable(Table):
+    """An environment variable of the engines, and why it is set."""
+
+    value: str
+    why: Text
+
+
+class Profile(Table):
+    """One kind of box and what it serves; `name` is the file's, and the name of everything rendered from it."""
+
+    name: Name
+    summary: Text
+    body: Name
+    bodies: Annotated[dict[Name, Body], Field(min_length=1)]
+    flags: Annotated[Flags, Field(default_factory=dict)]
+    env: Annotated[dict[VariableName, Variable], Field(default_factory=dict)]
+    host: Host
+
+    @model_validator(mode="after")
+    def _the_box_carries_it(self) -> Self:
+        if self.body not in self.bodies:
+            raise ValueError(f"body: {self.body!r} isn't one of [bodies.*]; use one of {sorted(self.bodies)}")
+        check_flags("flags", self.flags)
+        if self.host.accelerator == "cpu":
+            return self
+        for name, body in self.bodies.items():
+            for lane in body.unmeasured():
+                raise ValueError(f"bodies.{name}.lanes: {lane!r} has no figure in any cell; measure it or leave it out")
+            self._check_memory(f"bodies.{name}", body)
+        return self
+
+    @property
+    def served(self) -> Body:
+        """The body that is served."""
+        return self.bodies[self.body]
+
+    def engine_flags(self, body: Body, lane: Lane) -> Flags:
+        """Return the flags of that lane's engine: the lane's own over the body's over the profile's."""
+        return self.flags | body.flags | lane.flags
+
+    def engine_gib(self, body: Body, lane: Lane) -> float:
+        """Return what that lane's engine holds on each accelerator it spans, in GiB; 0 if no memory is stated."""
+        if body.memory is None:
+            return 0.0
+        kv = self.engine_flags(body, lane).get("kv-cache-memory-bytes")  # vLLM counts it per accelerator
+        spread = (body.memory.weights_gib + (lane.drafter_gib or 0.0)) / self.host.tensor_parallel_size
+        return spread + body.memory.engine_gib + (kv / 2**30 if isinstance(kv, int) else 0.0)
+
+    def engine_port(self, lane: str, first: int = FIRST_ENGINE_PORT) -> int:
+        """Return the port of a lane's engine where engines share a network; the first lane's is `first`."""
+        return first + self.served.lanes.index(self.served.lane(lane))
+
+    def upstreams(self, first: int = FIRST_ENGINE_PORT) -> dict[str, str]:
+        """Return the base URL of each lane's engine on this very machine, in the order of the lanes."""
+        return {lane.name: f"http://127.0.0.1:{self.engine_port(lane.name, first)}" for lane in self.served.lanes}
+
+    def router_environment(self, upstreams: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return what makes a router serve this profile; `upstreams` (lane -> base URL) where they aren't local."""
+        urls = upstreams if upstreams is not None else self.upstreams()
+        lanes = [
+            {"name": lane.name, "upstream": urls[lane.name], "method": lane.method, "draft_tokens": lane.draft_tokens}
+            for lane in self.served.lanes
+        ]
+        table = [
+            {"language": cell.language, "task": cell.task, "candidates": [c.model_dump() for c in cell.lanes]}
+            for cell in self.served.cells
+        ]
+        return {
+            "POLYDRAFT_MODEL": self.served.served_model_name,
+            "POLYDRAFT_LANES": json.dumps(lanes, ensure_ascii=False),
+            "POLYDRAFT_TABLE": json.dumps(table, ensure_ascii=False),
+        }
+
+    def _check_memory(self, where: str, body: Body) -> None:
+        if self.host.memory is None:
+            return
+        if body.memory is None:
+            raise ValueError(f"{where}.memory: is missing; state weights-gib, engine-gib and their source")
+        planned = sum(self.engine_gib(body, lane) for lane in body.lanes)
+        available = self.host.memory.gib - self.host.memory.reserve_gib
+        if planned > available:
+            raise ValueError(
+                f"{where}.lanes: {len(body.lanes)} engines hold {planned:.1f} GiB of the {available:.1f} GiB that one "
+                "accelerator can give; leave a lane out or lower kv-cache-memory-bytes"
+            )
+
+
+def load(path: Path) -> Profile:
+    """Read and check one profile file; raises ConfigError with one line that names file, field and fix."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"profile {path}: can't be read ({error.strerror}); use one of {names()}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"profile {path.name}: isn't TOML: {error}; correct the syntax there") from error
+    return check(path.stem, document)
+
+
+def check(name: str, document: Mapping[str, Any]) -> Profile:
+    """Return the profile of that name which a TOML document describes; raises ConfigError as `load` does."""
+    if "name" in document:
+        raise ConfigError(f"profile {name}.toml: name: isn't a field here; remove it, the file's name is the profile's")
+    try:
+        return Profile.model_validate({"name": name, **document})
+    except ValidationError as error:
+        raise ConfigError(f"profile {name}.toml: {_first_problem(error)}") from error
+
+
+def load_named(name: str) -> Profile:
+    """Return a shipped profile by its name; raises ConfigError that lists those that exist."""
+    if name not in names():
+        raise ConfigError(f"profile: no {name!r}; use one of {names()}")
+    return load(PROFILES / f"{name}.toml")
+
+
+def names() -> list[str]:
+    """List the shipped profiles."""
+    return sorted(path.stem for path in PROFILES.glob("*.toml"))
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem, *others = error.errors()
+    where = ".".join(str(part) for part in problem["loc"])
+    more = f" (and {len(others)} more)" if others else ""
+    return " ".join(f"{where}: {_fix(problem['type'], problem['msg'], problem.get('input'))}{more}".split())
+
+
+def _fix(kind: str, message: str, given: Any) -> str:
+    if kind == "extra_forbidden":
+        return "isn't a field here; remove it or correct its spelling"
+    if kind == "missing":
+        return "is missing; add it"
+    if kind == "value_error":
+        return message.removeprefix("Value error, ")
+    return f"{message[:1].lower()}{message[1:]}, not {given!r}; correct the value"

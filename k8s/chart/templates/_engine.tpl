@@ -1,0 +1,30 @@
+{{- define "polydraft.engine" -}}
+name: {{ .lane.name }}
+image: "{{ .engine.image.repository }}:{{ .engine.image.tag }}"
+imagePullPolicy: {{ .engine.image.pullPolicy }}
+args: {{- toYaml .lane.args | nindent 2 }}
+env:
+  {{- include "polydraft.environment" .engine.environment | trim | nindent 2 }}
+  {{- if .lane.sharesDevices }}
+  - name: NVIDIA_VISIBLE_DEVICES
+    value: all
+  {{- end }}
+ports:
+  - name: {{ .lane.name }}
+    containerPort: {{ .lane.port }}
+startupProbe:
+  httpGet: {path: /health, port: {{ .lane.name }}}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: {{ div .engine.loadSeconds 10 }}
+livenessProbe:
+  httpGet: {path: /health, port: {{ .lane.name }}}
+  periodSeconds: 15
+  timeoutSeconds: 10
+  failureThreshold: 6
+resources: {{- toYaml .lane.resources | nindent 2 }}
+securityContext: {{- include "polydraft.containerSecurity" . | nindent 2 }}
+volumeMounts:
+  - {name: cache, mountPath: /cache}
+  - {name: shared-memory, mountPath: /dev/shm}
+{{- end }}

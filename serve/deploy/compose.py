@@ -1,0 +1,128 @@
+"""Renders a profile as a Compose file: the router under the profile's name, and one engine a lane behind it.
+
+Pure: profile in, document out. It must never name a model, a flag or a version: the profile and the pins do. Engines
+are reachable from the router alone and come up strictly one after another, since vLLM's memory profiling fails, and on
+unified memory takes the machine down, when a neighbour allocates at the same time.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from serve.deploy.engine_args import Address, engine_args, engine_environment
+from serve.deploy.profile import Profile
+
+ENGINE_PORT = 8000
+ROUTER_PORT = 8000
+
+# Loading takes 10 to 15 minutes on a Spark, the first start's download of up to 27 GB not counted. A healthy answer
+# ends the period at once: a long one only delays the verdict on an engine that hangs; one that dies is seen directly.
+LOAD_TIME = "1h"
+# An engine that fails to start will fail again, and each try leaks driver memory on unified memory until a power cycle.
+ENGINE_RESTARTS = "on-failure:2"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseImages:
+    """What the two images are built from, each as name:tag or name:tag@digest."""
+
+    engine: str
+    router: str
+
+
+def compose_file(profile: Profile, bases: BaseImages) -> dict[str, Any]:
+    """Return the Compose document of a profile that has a GPU."""
+    lanes = [lane.name for lane in profile.served.lanes]
+    services: dict[str, Any] = {profile.name: _router(profile, bases)}
+    for before, lane in zip([None, *lanes], lanes, strict=False):
+        services[_service(profile, lane)] = _engine(profile, bases, lane, before)
+    return {"services": services, "volumes": {_volume(profile): {}}}
+
+
+def project_file(profiles: list[str]) -> dict[str, Any]:
+    """Return the Compose document that includes every profile's file."""
+    return {"name": "polydraft", "include": [f"compose/compose.{name}.yaml" for name in profiles]}
+
+
+def _service(profile: Profile, lane: str) -> str:
+    return f"{profile.name}-{lane}"
+
+
+def _volume(profile: Profile) -> str:
+    return f"{profile.name}-cache"
+
+
+def _router(profile: Profile, bases: BaseImages) -> dict[str, Any]:
+    lanes = [lane.name for lane in profile.served.lanes]
+    own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": str(ROUTER_PORT)}  # noqa: S104 the container's own network
+    upstreams = {lane: f"http://{_service(profile, lane)}:{ENGINE_PORT}" for lane in lanes}
+    first, *rest = [_service(profile, lane) for lane in lanes]
+    return {
+        "profiles": [profile.name],
+        **_image("router", profile, bases.router),
+        "environment": _literal(own | profile.router_environment(upstreams)),
+        "ports": [f"127.0.0.1:${{POLYDRAFT_PORT:-{ROUTER_PORT}}}:{ROUTER_PORT}"],
+        # One lane is enough to serve; the others join as they come up.
+        "depends_on": {first: _when("healthy")} | {service: _when("started") for service in rest},
+        "healthcheck": _healthcheck("python", f"http://127.0.0.1:{ROUTER_PORT}/readyz", "1m"),
+        "restart": "on-failure:5",
+        "stop_grace_period": "40s",  # drain_timeout, and some
+        "init": True,
+        "read_only": True,
+        "tmpfs": ["/tmp"],  # noqa: S108 a path in the container
+        "user": "10001:10001",
+        **_unprivileged(),
+        "pids_limit": 256,
+        "logging": _logging(),
+    }
+
+
+def _engine(profile: Profile, bases: BaseImages, lane: str, before: str | None) -> dict[str, Any]:
+    address = Address("0.0.0.0", ENGINE_PORT)  # noqa: S104 the container's own network; no port is published
+    device = {"driver": "nvidia", "count": profile.host.gpus, "capabilities": ["gpu"]}
+    return {
+        "profiles": [profile.name],
+        **_image("engine", profile, bases.engine),
+        "command": [_escaped(word) for word in engine_args(profile, lane, address)],
+        "environment": _literal(engine_environment(profile)),
+        **({"depends_on": {_service(profile, before): _when("healthy")}} if before else {}),
+        "healthcheck": _healthcheck("python3", f"http://127.0.0.1:{ENGINE_PORT}/health", LOAD_TIME),
+        "restart": ENGINE_RESTARTS,
+        "stop_grace_period": "60s",
+        "init": True,
+        **_unprivileged(),
+        "shm_size": "8gb" if profile.host.tensor_parallel_size > 1 else "1gb",
+        "volumes": [f"{_volume(profile)}:/cache"],
+        "deploy": {"resources": {"reservations": {"devices": [device]}}},
+        "logging": _logging(),
+    }
+
+
+def _image(kind: str, profile: Profile, base: str) -> dict[str, Any]:
+    build = {"context": "..", "dockerfile": f"images/{kind}/Dockerfile", "args": {"BASE_IMAGE": base}}
+    return {"image": f"polydraft-{kind}:{profile.name}", "build": build}
+
+
+def _unprivileged() -> dict[str, Any]:
+    return {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"]}
+
+
+def _when(condition: str) -> dict[str, str]:
+    return {"condition": f"service_{condition}"}
+
+
+def _healthcheck(python: str, url: str, start_period: str) -> dict[str, Any]:
+    probe = f"import urllib.request; urllib.request.urlopen('{url}', timeout=4)"
+    test = ["CMD", python, "-c", probe]
+    return {"test": test, "start_period": start_period, "interval": "10s", "timeout": "5s", "retries": 6}
+
+
+def _logging() -> dict[str, Any]:
+    return {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
+
+
+def _literal(environment: dict[str, str]) -> dict[str, str]:
+    return {name: _escaped(value) for name, value in environment.items()}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("$", "$$")  # Compose would take it for a variable of the shell's

@@ -1,0 +1,58 @@
+"""Renders a profile as values for the Helm chart in k8s/chart: one box is one pod of engines, and a router before it.
+
+Pure: profile in, document out. All lanes' engines share the accelerators of one box, which Kubernetes can't hand to two
+pods, so they are containers of one pod, in the order in which they start. It must never name a model, a flag or a
+version; those come from the profile.
+"""
+
+import math
+from typing import Any
+
+from serve.deploy.engine_args import Address, engine_args, engine_environment
+from serve.deploy.profile import Profile
+
+ROUTER_PORT = 8000
+
+
+def helm_values(profile: Profile) -> dict[str, Any]:
+    """Return the chart's values for a profile that has a GPU."""
+    own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": str(ROUTER_PORT)}  # noqa: S104 the pod's own network
+    lanes = [lane.name for lane in profile.served.lanes]
+    upstreams = {lane: f"http://{profile.name}-engines:{profile.engine_port(lane)}" for lane in lanes}
+    return {
+        "profile": profile.name,
+        "router": {
+            "image": {"tag": profile.name},
+            "port": ROUTER_PORT,
+            "environment": own | profile.router_environment(upstreams),
+        },
+        "engine": {
+            "image": {"tag": profile.name},
+            "sharedMemory": "8Gi" if profile.host.tensor_parallel_size > 1 else "1Gi",
+            "environment": engine_environment(profile),
+            "lanes": [_lane(profile, lane, first=lane == lanes[0]) for lane in lanes],
+        },
+    }
+
+
+def _lane(profile: Profile, lane: str, *, first: bool) -> dict[str, Any]:
+    """The first engine's container holds the box's GPUs for the pod; the runtime shows the others the same ones."""
+    port = profile.engine_port(lane)
+    resources = _memory(profile, lane)
+    if first:
+        resources.setdefault("limits", {})["nvidia.com/gpu"] = profile.host.gpus
+    args = engine_args(profile, lane, Address("0.0.0.0", port))  # noqa: S104 the pod's own network
+    return {"name": lane, "port": port, "args": args, "sharesDevices": not first, "resources": resources}
+
+
+def _memory(profile: Profile, lane: str) -> dict[str, Any]:
+    """Where the GPU's memory is the pod's, ask for what the engine is planned to hold and cap it at what others leave.
+
+    Kubernetes sees unified memory in no other way; the driver decides whether its allocations count against the cap.
+    """
+    body, host = profile.served, profile.host
+    if not host.unified_memory or host.memory is None:
+        return {}
+    planned = {each.name: profile.engine_gib(body, each) for each in body.lanes}
+    rest = host.memory.gib - host.memory.reserve_gib - sum(planned.values()) + planned[lane]
+    return {"requests": {"memory": f"{math.ceil(planned[lane])}Gi"}, "limits": {"memory": f"{math.floor(rest)}Gi"}}

@@ -1,0 +1,237 @@
+"""Runs a profile on this machine without Docker: its engines and the router, as children that never outlive it.
+
+Engines log to files; this process prints one line for each thing that a person waits for, and the addresses at the end.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import os
+import shlex
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from serve.deploy.engine_args import Address, engine_args, engine_environment
+from serve.deploy.profile import Profile
+from serve.errors import ConfigError
+
+Say = Callable[[str], None]
+
+_GRACE = 15.0
+"""Seconds that a child gets between SIGTERM and SIGKILL; an idle vLLM on the CPU takes 1 to 3."""
+_POLL = 0.5
+_LOG_TAIL = 12
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things are: the repository, vLLM's command, the folder for logs, the router, the first engine's port."""
+
+    root: Path
+    vllm: Path
+    logs: Path
+    router: Address
+    engine_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process that was started, what people call it, and its log."""
+
+    name: str
+    process: Process
+    log: Path
+
+
+async def up(profile: Profile, place: Place, say: Say) -> int:
+    """Start everything, wait until told to stop, stop everything; return the exit code.
+
+    Raises ConfigError before anything was started if a port is taken or vLLM isn't installed.
+    """
+    _check(profile, place)
+    _adopt_orphans()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    children: list[Child] = []
+    try:
+        return await _run(profile, place, say, stop, children)
+    finally:
+        if children:
+            say("stopping ...")
+        await asyncio.shield(_stop_all(children))
+        if children:
+            say("stopped; no process is left")
+
+
+async def _run(profile: Profile, place: Place, say: Say, stop: asyncio.Event, children: list[Child]) -> int:
+    started = time.monotonic()
+    place.logs.mkdir(parents=True, exist_ok=True)
+    for lane in profile.served.lanes:
+        address = Address("127.0.0.1", profile.engine_port(lane.name, place.engine_port))
+        command = [str(place.vllm), "serve", *engine_args(profile, lane.name, address, place.root)]
+        children.append(await _start(lane.name, command, engine_environment(profile), place))
+        say(f"engine {lane.name}: loading; log in {children[-1].log}")
+    router = await _start("router", _router_command(), _router_environment(profile, place), place)
+    children.append(router)
+    waiting = asyncio.create_task(_until_ready(profile, place.router, say, started))
+    stopped = asyncio.create_task(stop.wait())
+    dead = asyncio.create_task(_first_death(children))
+    try:
+        await asyncio.wait({waiting, stopped, dead}, return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done() and not dead.done() and not stopped.done():
+            say(_ready_text(profile, place.router, time.monotonic() - started))
+            await asyncio.wait({stopped, dead}, return_when=asyncio.FIRST_COMPLETED)
+        if stopped.done():
+            return 0
+        say(_obituary(dead.result()))
+        return 1
+    finally:
+        for task in (waiting, stopped, dead):
+            task.cancel()
+        await asyncio.gather(waiting, stopped, dead, return_exceptions=True)
+
+
+def _check(profile: Profile, place: Place) -> None:
+    if not place.vllm.exists():
+        raise ConfigError(f"{place.vllm} isn't there; run `make setup`, or name vLLM's command with --vllm")
+    ports = [place.router.port, *(profile.engine_port(lane.name, place.engine_port) for lane in profile.served.lanes)]
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise ConfigError(f"port {port} is taken ({error.strerror}); stop what listens there") from None
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of workers whose engine dies, so that they can be reaped where init doesn't (in containers)."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+async def _start(name: str, command: Sequence[str], environment: Mapping[str, str], place: Place) -> Child:
+    """Start a child in a session of its own, so that Ctrl-C reaches only us; it ends with us even if we are killed."""
+    log = place.logs / f"{name}.log"
+    assignments = [f"{key}={value}" for key, value in environment.items()]
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            "setpriv", "--pdeathsig", "TERM", "env", *assignments, *command,
+            stdin=DEVNULL, stdout=output, stderr=output, cwd=place.root, start_new_session=True,
+        )  # fmt: skip
+    return Child(name, process, log)
+
+
+def _router_command() -> list[str]:
+    return [sys.executable, "-m", "serve", "serve"]
+
+
+def _router_environment(profile: Profile, place: Place) -> dict[str, str]:
+    own = {"POLYDRAFT_HOST": place.router.host, "POLYDRAFT_PORT": str(place.router.port)}
+    return {**profile.router_environment(profile.upstreams(place.engine_port)), **own}
+
+
+async def _until_ready(profile: Profile, router: Address, say: Say, started: float) -> None:
+    """Wait until the router reports every lane as ready; say so for each as it comes."""
+    missing = {lane.name for lane in profile.served.lanes}
+    url = f"http://{router.host}:{router.port}/readyz"
+    said = started
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as client:
+        while missing:
+            await asyncio.sleep(_POLL)
+            lanes = await _lanes(client, url)
+            for name in sorted(name for name in missing if lanes.get(name)):
+                missing.discard(name)
+                say(f"lane {name}: ready after {time.monotonic() - started:.0f} s")
+                said = time.monotonic()
+            if missing and time.monotonic() - said > 10:
+                said = time.monotonic()
+                say(f"still loading after {said - started:.0f} s: {', '.join(sorted(missing))}")
+
+
+async def _lanes(client: aiohttp.ClientSession, url: str) -> dict[str, bool]:
+    try:
+        async with client.get(url) as response:
+            lanes: dict[str, bool] = (await response.json())["lanes"]
+            return lanes
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError):
+        return {}
+
+
+async def _first_death(children: Sequence[Child]) -> Child:
+    waits = {asyncio.create_task(child.process.wait()): child for child in children}
+    try:
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        return waits[done.pop()]
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+def _ready_text(profile: Profile, router: Address, seconds: float) -> str:
+    url = f"http://{router.host}:{router.port}"
+    lines = [f"every lane is ready after {seconds:.0f} s; {url} speaks OpenAI's API. Try:", ""]
+    for example in profile.served.examples:
+        payload = {"messages": [{"role": "user", "content": example.prompt}], "max_tokens": 200}
+        command = f"curl -i {url}/v1/chat/completions -H 'content-type: application/json' -d "
+        lines += [f"  # {example.says}", "  " + command + shlex.quote(json.dumps(payload, ensure_ascii=False)), ""]
+    return "\n".join([*lines, "Ctrl-C stops everything."])
+
+
+def _obituary(child: Child) -> str:
+    """Say which child died and how its log ends; engines log no prompts."""
+    with contextlib.suppress(OSError):
+        tail = child.log.read_text(errors="replace").splitlines()[-_LOG_TAIL:]
+        return "\n".join([f"{child.name} stopped (exit code {child.process.returncode}); its log ends:", *tail])
+    return f"{child.name} stopped (exit code {child.process.returncode})"
+
+
+async def _stop_all(children: Sequence[Child]) -> None:
+    """End the router first, so that nothing is sent to an engine that goes; then the engines together."""
+    for group in ([c for c in children if c.name == "router"], [c for c in children if c.name != "router"]):
+        await asyncio.gather(*(_stop(child) for child in group))
+    _reap_orphans()
+
+
+async def _stop(child: Child) -> None:
+    """Ask a child and all that it started to end, and kill what hasn't ended after the grace time."""
+    group = child.process.pid
+    _signal_group(group, signal.SIGTERM)
+    deadline = time.monotonic() + _GRACE
+    while _alive(group) and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+    _signal_group(group, signal.SIGKILL)
+    await child.process.wait()
+
+
+def _reap_orphans() -> None:
+    """Collect adopted workers that have ended; our own children are waited for already."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _signal_group(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+def _alive(group: int) -> bool:
+    """Tell whether a process of the group still runs; zombies, which killpg would count, don't."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, member_of = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(member_of) == group and state not in "ZX":
+                return True
+    return False

@@ -1,0 +1,137 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serve.deploy import profile as profiles
+from serve.deploy.engine_args import Address, engine_args, engine_environment
+from serve.deploy.profile import Profile
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = Path(sys.executable).with_name("docker-compose")
+BOXES = [profile for profile in map(profiles.load_named, profiles.names()) if profile.host.accelerator != "cpu"]
+each_box = pytest.mark.parametrize("box", BOXES, ids=lambda box: box.name)
+
+
+def compose(*arguments: str) -> str:
+    """Run the real Compose without an engine, in an environment of its own."""
+    environment = {"PATH": "/usr/bin:/bin", "DOCKER_HOST": "unix:///nowhere", "HOME": "/nonexistent"}
+    command: list[str | Path] = [COMPOSE, "--project-directory", ROOT, "-f", ROOT / "compose.yaml", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def services(box: Profile) -> dict[str, Any]:
+    """What Compose understands of a box's services."""
+    found: dict[str, Any] = json.loads(compose("--profile", box.name, "config", "--format", "json"))["services"]
+    return found
+
+
+def engines(box: Profile) -> dict[str, Any]:
+    """The engines of a box by lane."""
+    understood = services(box)
+    return {lane.name: understood[f"{box.name}-{lane.name}"] for lane in box.served.lanes}
+
+
+@each_box
+def test_compose_accepts_the_profile(box: Profile) -> None:
+    compose("--profile", box.name, "config", "--quiet")
+
+
+def test_compose_accepts_all_profiles_at_once() -> None:
+    compose("--profile", "*", "config", "--quiet")
+
+
+def test_nothing_starts_that_was_not_named() -> None:
+    assert json.loads(compose("config", "--format", "json"))["services"] == {}
+
+
+def test_the_files_follow_the_compose_specification() -> None:
+    files = [ROOT / "compose.yaml", *sorted((ROOT / "compose").glob("compose.*.yaml"))]
+    checker = Path(sys.executable).with_name("check-jsonschema")
+    done = subprocess.run([checker, "--builtin-schema", "vendor.compose-spec", *files], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@each_box
+def test_the_service_that_is_named_like_the_profile_brings_its_engines(box: Profile) -> None:
+    understood = services(box)
+    assert understood.keys() == {box.name, *(f"{box.name}-{lane.name}" for lane in box.served.lanes)}
+    assert understood[box.name]["depends_on"].keys() == understood.keys() - {box.name}
+
+
+@each_box
+def test_the_router_gets_its_environment_unharmed(box: Profile) -> None:
+    """Compose interpolates and YAML has types of its own; the JSON must survive both."""
+    given = services(box)[box.name]["environment"]
+    upstreams = {lane.name: f"http://{box.name}-{lane.name}:8000" for lane in box.served.lanes}
+    own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000"}
+    assert given == own | box.router_environment(upstreams)
+
+
+@each_box
+def test_the_engines_get_their_command_and_environment_unharmed(box: Profile) -> None:
+    for lane, engine in engines(box).items():
+        assert engine["command"] == engine_args(box, lane, Address("0.0.0.0", 8000))
+        assert engine["environment"] == engine_environment(box)
+
+
+@each_box
+def test_engines_start_one_after_another(box: Profile) -> None:
+    before: str | None = None
+    for lane, engine in engines(box).items():
+        waits_for = {name: rule["condition"] for name, rule in engine.get("depends_on", {}).items()}
+        assert waits_for == ({f"{box.name}-{before}": "service_healthy"} if before else {})
+        before = lane
+
+
+@each_box
+def test_engines_may_take_a_quarter_of_an_hour_to_load_and_are_not_restarted_for_ever(box: Profile) -> None:
+    for engine in engines(box).values():
+        assert engine["restart"] == "on-failure:2"
+        assert engine["healthcheck"]["start_period"] in ("1h0m0s", "1h")
+
+
+@each_box
+def test_engines_get_every_gpu_of_the_box(box: Profile) -> None:
+    for engine in engines(box).values():
+        (device,) = engine["deploy"]["resources"]["reservations"]["devices"]
+        assert (device["driver"], device["count"], device["capabilities"]) == ("nvidia", box.host.gpus, ["gpu"])
+
+
+@each_box
+def test_only_the_router_is_published_and_only_to_this_machine(box: Profile) -> None:
+    for name, service in services(box).items():
+        addresses = [port.get("host_ip") for port in service.get("ports", [])]
+        assert addresses == (["127.0.0.1"] if name == box.name else [])
+
+
+@each_box
+def test_containers_have_no_privileges(box: Profile) -> None:
+    for service in services(box).values():
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert "privileged" not in service
+    assert services(box)[box.name]["read_only"] is True
+    assert services(box)[box.name]["user"] == "10001:10001"
+
+
+@each_box
+def test_containers_may_finish_what_they_are_doing(box: Profile) -> None:
+    understood = services(box)
+    assert understood[box.name]["stop_grace_period"] == "40s"
+    for lane, engine in engines(box).items():
+        assert engine["stop_grace_period"] == "1m0s"
+        assert engine["command"][engine["command"].index("--shutdown-timeout") + 1] == "30", lane
+
+
+@each_box
+def test_what_compose_builds_is_in_the_repository(box: Profile) -> None:
+    for service in services(box).values():
+        context = Path(service["build"]["context"])
+        assert context == ROOT
+        assert (context / service["build"]["dockerfile"]).is_file()

@@ -1,0 +1,166 @@
+import importlib.util
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from serve.deploy import profile as profiles
+from serve.deploy.engine_args import Address, engine_args
+from serve.deploy.profile import Profile
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "k8s/chart"
+BOXES = [profile for profile in map(profiles.load_named, profiles.names()) if profile.host.accelerator != "cpu"]
+each_box = pytest.mark.parametrize("box", BOXES, ids=lambda box: box.name)
+
+
+@pytest.fixture(scope="session")
+def helm() -> Path:
+    """The real Helm; `make test` has downloaded it."""
+    spec = importlib.util.spec_from_file_location("get_helm", Path(__file__).with_name("get_helm.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    path: Path = module.ensure_helm()
+    return path
+
+
+def run(helm: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([helm, *arguments], capture_output=True, text=True, check=False)
+
+
+def values(box: Profile) -> Path:
+    return ROOT / f"k8s/values/{box.name}.yaml"
+
+
+def objects(helm: Path, box: Profile, *arguments: str) -> dict[tuple[str, str], Any]:
+    """What Helm renders for a box, by kind and name."""
+    done = run(helm, "template", "release", CHART, "-f", values(box), *arguments)
+    assert done.returncode == 0, done.stderr
+    return {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(done.stdout)}
+
+
+def engine_containers(helm: Path, box: Profile) -> list[Any]:
+    """The engines' containers in the order in which the kubelet starts them."""
+    pod = objects(helm, box)["Deployment", f"{box.name}-engines"]["spec"]["template"]["spec"]
+    return [*(pod["initContainers"] or []), *pod["containers"]]
+
+
+@each_box
+def test_lint_finds_nothing(box: Profile, helm: Path) -> None:
+    done = run(helm, "lint", "--strict", CHART, "-f", values(box))
+    assert done.returncode == 0, done.stdout
+
+
+@each_box
+def test_the_chart_renders_one_of_each_object(box: Profile, helm: Path) -> None:
+    assert objects(helm, box).keys() == {
+        ("Deployment", box.name),
+        ("Service", box.name),
+        ("Deployment", f"{box.name}-engines"),
+        ("Service", f"{box.name}-engines"),
+        ("NetworkPolicy", f"{box.name}-engines"),
+        ("PersistentVolumeClaim", f"{box.name}-cache"),
+    }
+
+
+@each_box
+def test_the_router_gets_its_environment_and_finds_the_engines(box: Profile, helm: Path) -> None:
+    rendered = objects(helm, box)
+    (router,) = rendered["Deployment", box.name]["spec"]["template"]["spec"]["containers"]
+    given = {variable["name"]: variable["value"] for variable in router["env"]}
+    ports = {port["name"]: port["port"] for port in rendered["Service", f"{box.name}-engines"]["spec"]["ports"]}
+    upstreams = {lane: f"http://{box.name}-engines:{port}" for lane, port in ports.items()}
+    assert given == {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000"} | box.router_environment(upstreams)
+
+
+@each_box
+def test_the_engines_get_their_arguments_in_the_order_of_the_lanes(box: Profile, helm: Path) -> None:
+    containers = engine_containers(helm, box)
+    assert [each["name"] for each in containers] == [lane.name for lane in box.served.lanes]
+    for container in containers:
+        (port,) = container["ports"]
+        address = Address("0.0.0.0", port["containerPort"])
+        assert container["args"] == engine_args(box, container["name"], address)
+
+
+@each_box
+def test_engines_start_one_after_another(box: Profile, helm: Path) -> None:
+    """The kubelet starts a sidecar's successor when its startup probe succeeds, and the container after all of them."""
+    *sidecars, last = engine_containers(helm, box)
+    assert [each.get("restartPolicy") for each in sidecars] == ["Always"] * len(sidecars)
+    assert "restartPolicy" not in last
+    assert all("startupProbe" in each for each in sidecars)
+
+
+@each_box
+def test_engines_may_take_a_quarter_of_an_hour_to_load(box: Profile, helm: Path) -> None:
+    for container in engine_containers(helm, box):
+        probe = container["startupProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] >= 15 * 60
+
+
+@each_box
+def test_the_pod_holds_the_box_s_gpus_once_and_every_engine_sees_them(box: Profile, helm: Path) -> None:
+    first, *others = engine_containers(helm, box)
+    assert first["resources"]["limits"]["nvidia.com/gpu"] == box.host.gpus
+    for other in others:
+        assert "nvidia.com/gpu" not in other["resources"].get("limits", {})
+        assert {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"} in other["env"]
+
+
+def test_on_unified_memory_the_engines_caps_leave_the_reserve_free(helm: Path) -> None:
+    """Every engine may hold what the others don't plan to; the plans themselves must fit together."""
+    box = profiles.load_named("gb10")
+    assert box.host.memory is not None
+    available = box.host.memory.gib - box.host.memory.reserve_gib
+    containers = engine_containers(helm, box)
+    requests = {each["name"]: int(each["resources"]["requests"]["memory"].removesuffix("Gi")) for each in containers}
+    limits = {each["name"]: int(each["resources"]["limits"]["memory"].removesuffix("Gi")) for each in containers}
+    assert sum(requests.values()) <= available
+    for name in requests:
+        others = sum(box.engine_gib(box.served, lane) for lane in box.served.lanes if lane.name != name)
+        assert requests[name] <= limits[name] <= available - others
+
+
+@each_box
+def test_containers_have_no_privileges(box: Profile, helm: Path) -> None:
+    rendered = objects(helm, box)
+    for name in (box.name, f"{box.name}-engines"):
+        pod = rendered["Deployment", name]["spec"]["template"]["spec"]
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        for container in [*(pod.get("initContainers") or []), *pod["containers"]]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+@each_box
+def test_kubernetes_adds_no_variable_that_the_router_would_refuse(box: Profile, helm: Path) -> None:
+    pod = objects(helm, box)["Deployment", box.name]["spec"]["template"]["spec"]
+    assert pod["enableServiceLinks"] is False
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        pytest.param("router.replica=2", "replica", id="unknown value"),
+        pytest.param("engine.loadSeconds=60", "loadSeconds", id="no time to load"),
+        pytest.param("engine.cache.size=plenty", "size", id="not a quantity"),
+        pytest.param("router.service.type=Public", "type", id="unknown service type"),
+        pytest.param("router.environment.POLYDRAFT_LANES=null", "POLYDRAFT_LANES", id="no lanes for the router"),
+    ],
+)
+def test_the_schema_refuses_bad_values_and_names_them(setting: str, problem: str, helm: Path) -> None:
+    done = run(helm, "template", "release", CHART, "-f", values(BOXES[0]), "--set", setting)
+    assert done.returncode != 0
+    assert problem in done.stderr
+
+
+def test_the_chart_alone_asks_for_a_profile(helm: Path) -> None:
+    done = run(helm, "template", "release", CHART)
+    assert done.returncode != 0
+    assert "profile" in done.stderr

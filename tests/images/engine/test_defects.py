@@ -107,11 +107,11 @@ def test_stock_lfm2_moe_is_no_eagle3_target(facts: dict[str, Any]) -> None:
     )
 
 
-def test_an_untested_release_is_refused_in_one_line(facts: dict[str, Any]) -> None:
-    tested, tested_on_cpu, other = facts["untested_release"]["mended"]
-    assert (tested, tested_on_cpu) == ("", "")
-    assert "0.0.1" in other
-    assert "\n" not in other
+def test_an_unknown_release_is_refused_in_one_line(facts: dict[str, Any]) -> None:
+    tested, cpu_build, newer_on_cpu, newer_on_gpu, *others = facts["unknown_release"]["mended"]
+    assert (tested, cpu_build, newer_on_gpu) == ("", "", "")
+    assert "0.32.0" in newer_on_cpu
+    assert all("0.0.1" in refusal and "\n" not in refusal for refusal in others)
 
 
 def test_vllm_loads_the_plugin_by_itself(facts: dict[str, Any]) -> None:

@@ -252,15 +252,17 @@ def lfm2_moe_under_eagle3() -> Facts:
     return {"stock": stock, "mended": describe(Mended)}
 
 
-def untested_release() -> Facts:
+def unknown_release() -> Facts:
     import vllm
     from polydraft_vllm import supported
 
     tested, refusals = vllm.__version__, []
-    for version in (tested, f"{tested}+cpu", "0.0.1"):
+    newer, none = "0.33.0", "0.0.1"
+    asked = [(tested, True), (f"{tested}+cpu", True), (newer, True), (newer, False), (none, True), (none, False)]
+    for version, on_cpu in asked:
         vllm.__version__ = version
         try:
-            supported.require_tested_vllm()
+            supported.require_known_vllm(on_cpu)
             refusals.append("")
         except SystemExit as refusal:
             refusals.append(str(refusal))
@@ -283,7 +285,7 @@ def main() -> None:
     current_platform.import_kernels()
     kernels = (expanded_temperatures, rotated_heads, convolution_after_rejections, carried_states, saved_states)
     drafting = (clustered_drafter, synthetic_acceptance, helper_without_compiler)
-    models = (gemma4_without_torchvision, lfm2_moe_under_eagle3, untested_release, loaded_through_the_hook)
+    models = (gemma4_without_torchvision, lfm2_moe_under_eagle3, unknown_release, loaded_through_the_hook)
     facts = kernels + drafting + models
     Path(sys.argv[1]).write_text(json.dumps({fact.__name__: fact() for fact in facts}))
 

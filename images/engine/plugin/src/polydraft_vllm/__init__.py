@@ -5,7 +5,7 @@ says what goes wrong without it; `tests/images/engine` proves both the defect an
 soon as vLLM no longer needs it. Nothing here may change what a correct vLLM would compute.
 """
 
-from polydraft_vllm.supported import require_tested_vllm
+from polydraft_vllm.supported import require_known_vllm
 
 __all__ = ["register"]
 
@@ -13,15 +13,16 @@ __all__ = ["register"]
 def register() -> None:
     """Mend this process's vLLM; calling it again changes nothing.
 
-    Raises SystemExit, with one line, on a vLLM release that the mendings were not tested with.
+    Raises SystemExit, with one line, on a vLLM release that the mendings of this platform aren't known to be right for.
     """
-    require_tested_vllm()
     from vllm import ModelRegistry
     from vllm.platforms import current_platform
 
+    on_cpu = current_platform.is_cpu()
+    require_known_vllm(on_cpu)
     # By name: the class, and with it torch, is imported only where an LFM2-MoE model is really inspected or loaded.
     ModelRegistry.register_model("Lfm2MoeForCausalLM", "polydraft_vllm.lfm2_moe:Lfm2MoeForCausalLM")
-    if current_platform.is_cpu():
+    if on_cpu:
         from polydraft_vllm import cpu
 
         cpu.mend()

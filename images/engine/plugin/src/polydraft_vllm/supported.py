@@ -1,20 +1,25 @@
-"""Which vLLM releases the mendings were tested with; any other one is refused, never guessed at."""
+"""Which vLLM releases the mendings are right for; any other one is refused, never guessed at."""
 
-TESTED_RELEASES = frozenset({"0.32.0"})
+ON_CPU = frozenset({"0.32.0"})
+"""Tested by running them: `tests/images/engine`. The newest release with a CPU build."""
+
+ELSEWHERE = frozenset({"0.32.0", "0.33.0"})
+"""Off the CPU only `lfm2_moe` takes part. All that it builds on (vLLM's lfm2_moe.py, EagleModelMixin, SupportsEagle3,
+short_conv_state_shape) is the same code, byte for byte, in both releases; neither was run on a GPU with it yet."""
 
 
-def require_tested_vllm() -> None:
-    """Raise SystemExit unless the installed vLLM is a tested release.
+def require_known_vllm(on_cpu: bool) -> None:
+    """Raise SystemExit unless the installed vLLM is a release that the mendings of this platform are right for.
 
     SystemExit, because vLLM logs and then ignores an exception at import, and prints a page of traceback for any other
     one at registration; a server that starts unmended would give wrong text without a word.
     """
     from vllm import __version__
 
-    release = __version__.partition("+")[0]
-    if release not in TESTED_RELEASES:
-        tested = ", ".join(sorted(TESTED_RELEASES))
+    known = ON_CPU if on_cpu else ELSEWHERE
+    if __version__.partition("+")[0] not in known:
+        listed = ", ".join(sorted(known))
         raise SystemExit(
-            f"polydraft-vllm was tested with vLLM {tested} and not with {__version__}: install vllm {tested}, or run "
+            f"polydraft-vllm knows vLLM {listed} here and not {__version__}: install one it knows, or run "
             "tests/images/engine on this release and add it to polydraft_vllm/supported.py"
         )

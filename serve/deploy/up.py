@@ -113,7 +113,8 @@ def _check(profile: Profile, place: Place) -> None:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
-                raise ConfigError(f"port {port} is taken ({error.strerror}); stop what listens there") from None
+                fix = "stop what listens there, or give --port and --engine-port"
+                raise ConfigError(f"port {port} is taken ({error.strerror}); {fix}") from None
 
 
 def _adopt_orphans() -> None:

@@ -1,0 +1,147 @@
+"""The command line. Parses arguments, calls one function, turns its errors into one line and an exit code."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from serve import __version__, app, settings
+from serve.bench import measure as measuring
+from serve.bench import prompts as measured_prompts
+from serve.bench import report
+from serve.deploy import profile as profiles
+from serve.deploy import render as rendering
+from serve.deploy import up as running
+from serve.deploy.engine_args import Address
+from serve.deploy.profile import FIRST_ENGINE_PORT
+from serve.errors import ConfigError
+from serve.routing import language
+
+ROOT = Path(__file__).resolve().parent.parent
+
+cli = typer.Typer(
+    name="polydraft",
+    help="One language model on an edge GPU box, each request decoded by the drafter that is fastest for it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but SIGTERM and SIGINT end it with exit code 0 once running requests are done."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+@cli.command()
+def serve() -> None:
+    """Run the router; it is configured by POLYDRAFT_* environment variables alone."""
+    _log_to_stdout()
+    asyncio.run(_serve(settings.read()))
+
+
+@cli.command()
+def up(
+    profile: Annotated[str, typer.Argument(help="A profile's name, such as cpu.")],
+    host: Annotated[str, typer.Option(help="Address of the router.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the router.")] = 8000,
+    engine_port: Annotated[int, typer.Option(help="Port of the first engine; the others follow.")] = FIRST_ENGINE_PORT,
+    vllm: Annotated[Path, typer.Option(help="vLLM's command.")] = ROOT / ".venv-engine/bin/vllm",
+) -> None:
+    """Run a profile's engines and the router on this machine, without Docker. Example: polydraft up cpu"""
+    router = Address(host, port)
+    place = running.Place(ROOT, vllm.absolute(), ROOT / f".cache/logs/{profile}-{port}", router, engine_port)
+    raise typer.Exit(asyncio.run(running.up(profiles.load_named(profile), place, _say)))
+
+
+@cli.command()
+def render(
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; fail if a file isn't what would be written.")
+    ] = False,
+) -> None:
+    """Write compose/ and k8s/values/ from the profiles. Example: polydraft render --check"""
+    rendering.render(check=check, root=ROOT)
+
+
+@cli.command()
+def bench(
+    url: Annotated[str, typer.Argument(help="A router's base URL.")] = "http://127.0.0.1:8000",
+    prompts: Annotated[Path, typer.Option(help="TOML file of prompts by language.")] = measured_prompts.DEMO,
+    rounds: Annotated[int, typer.Option(min=1, help="How often every prompt goes to every lane.")] = 3,
+    max_tokens: Annotated[int, typer.Option(min=2, help="Longest answer, in tokens.")] = 200,
+) -> None:
+    """Measure every lane in every language on a running router. Example: polydraft bench http://127.0.0.1:8000"""
+    plan = measuring.Plan(measured_prompts.load(prompts), rounds, max_tokens)
+    samples = asyncio.run(measuring.measure(url.rstrip("/"), plan, _progress))
+    figures = report.figures(samples)
+    _say("\nAcceptance length / decode rate (output tokens per second after the first), fastest lane bold:\n")
+    _say(report.markdown(figures))
+    _say("\nAs a profile's cells:\n\n" + report.cells(figures))
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    _say(__version__)
+
+
+async def _serve(wanted: settings.Settings) -> None:
+    async with app.running(wanted, language.load()) as application:
+        config = uvicorn.Config(
+            application,
+            host=wanted.host,
+            port=wanted.port,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=wanted.drain_timeout,
+        )
+        await _Server(config).serve()
+
+
+def _progress(done: int, total: int) -> None:
+    """Show how far a measurement is: on a terminal in one line that changes, elsewhere every tenth of the way."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{done}/{total} answers", err=True, nl=done == total)
+    elif done == total or done % max(1, total // 10) == 0:
+        typer.echo(f"{done}/{total} answers", err=True)
+
+
+def _log_to_stdout() -> None:
+    """Send the access log to standard output, a line a request, and everything else to standard error."""
+    access = logging.getLogger("polydraft.access")
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    access.addHandler(handler)
+    access.setLevel(logging.INFO)
+    access.propagate = False
+
+
+def _say(line: str) -> None:
+    typer.echo(line)
+
+
+def main() -> None:
+    """Run the command line; a bad profile or setting ends it with exit code 2 and one line."""
+    try:
+        cli()
+    except ConfigError as error:
+        typer.echo(f"polydraft: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

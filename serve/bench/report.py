@@ -1,0 +1,88 @@
+"""Turns samples into the numbers of a language on a lane, and those into a table for people and one for profiles."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from serve.bench.measure import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What one lane achieved in one language, pooled over `requests` answers.
+
+    `acceptance_length` is 1 + accepted / steps, None without a drafter; `decode_rate` is output tokens per second after
+    the first; `slowest` and `fastest` are the extremes of single answers.
+    """
+
+    language: str
+    lane: str
+    requests: int
+    acceptance_length: float | None
+    decode_rate: float
+    slowest: float
+    fastest: float
+
+
+def figures(samples: Iterable[Sample]) -> list[Figure]:
+    """Pool samples by language and lane, in the order in which they first came; answers of one token say nothing."""
+    cells: dict[tuple[str, str], list[Sample]] = {}
+    for sample in samples:
+        if sample.tokens > 1 and sample.seconds > 0:
+            cells.setdefault((sample.prompt.language, sample.lane), []).append(sample)
+    return [_figure(language, lane, cell) for (language, lane), cell in cells.items()]
+
+
+def markdown(figures: Sequence[Figure]) -> str:
+    """Write a Markdown table: a row a language, a column a lane, `acceptance length / decode rate`, fastest bold."""
+    lanes = list(dict.fromkeys(figure.lane for figure in figures))
+    lines = ["| answer in | " + " | ".join(f"`{lane}`" for lane in lanes) + " |", "| --- |" + " --- |" * len(lanes)]
+    for language, row in _rows(figures).items():
+        best = max(row.values(), key=lambda figure: figure.decode_rate)
+        texts = (_text(row[lane], bold=row[lane] is best) if lane in row else "" for lane in lanes)
+        lines.append(f"| {language} | " + " | ".join(texts) + " |")
+    return "\n".join(lines)
+
+
+def cells(figures: Sequence[Figure]) -> str:
+    """Write the lanes of each language as a profile has them, fastest first."""
+    blocks = []
+    for language, row in _rows(figures).items():
+        ranked = sorted(row.values(), key=lambda figure: -figure.decode_rate)
+        lanes = ",\n".join(f"  {{ {_fields(figure)} }}" for figure in ranked)
+        blocks.append(f'language = "{language}"\ntask = "*"\nlanes = [\n{lanes},\n]')
+    return "\n\n".join(blocks)
+
+
+def _figure(language: str, lane: str, cell: Sequence[Sample]) -> Figure:
+    rates = [(sample.tokens - 1) / sample.seconds for sample in cell]
+    steps = sum(sample.acceptance.num_spec_steps for sample in cell if sample.acceptance)
+    accepted = sum(sample.acceptance.num_accepted_draft_tokens for sample in cell if sample.acceptance)
+    return Figure(
+        language=language,
+        lane=lane,
+        requests=len(cell),
+        acceptance_length=1 + accepted / steps if steps else None,  # vLLM counts the bonus token
+        decode_rate=sum(sample.tokens - 1 for sample in cell) / sum(sample.seconds for sample in cell),
+        slowest=min(rates),
+        fastest=max(rates),
+    )
+
+
+def _rows(figures: Sequence[Figure]) -> dict[str, dict[str, Figure]]:
+    rows: dict[str, dict[str, Figure]] = {}
+    for figure in figures:
+        rows.setdefault(figure.language, {})[figure.lane] = figure
+    return rows
+
+
+def _text(figure: Figure, *, bold: bool) -> str:
+    length = "" if figure.acceptance_length is None else f"{figure.acceptance_length:.2f} / "
+    text = f"{length}{figure.decode_rate:.0f} tok/s"
+    return f"**{text}**" if bold else text
+
+
+def _fields(figure: Figure) -> str:
+    fields = [f'lane = "{figure.lane}"']
+    if figure.acceptance_length is not None:
+        fields.append(f"acceptance-length = {figure.acceptance_length:.2f}")
+    return ", ".join([*fields, f"decode-rate = {figure.decode_rate:.1f}"])

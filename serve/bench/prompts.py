@@ -6,7 +6,7 @@ from pathlib import Path
 
 from serve.errors import ConfigError
 
-DEMO = Path(__file__).with_name("prompts") / "demo.toml"
+DEMO = Path(__file__).with_name("demo.toml")
 
 
 @dataclass(frozen=True, slots=True)

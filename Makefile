@@ -57,13 +57,13 @@ clean:  ## remove everything that was installed or built here
 
 .venv/demo: images/router/requirements.txt pyproject.toml | .venv/bin/python
 	@echo "installing the router (a minute) ..."
-	@$(BIN)/pip install -q --require-hashes -r images/router/requirements.txt
-	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@$(BIN)/pip install -qq --require-hashes -r images/router/requirements.txt
+	@$(BIN)/pip install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/test: tests/requirements.txt .venv/demo
 	@echo "installing what the tests need (a minute) ..."
-	@$(BIN)/pip install -q --require-hashes -r tests/requirements.txt
+	@$(BIN)/pip install -qq --require-hashes -r tests/requirements.txt
 	@touch $@
 
 # The script knows by its own stamps whether there is anything to do.

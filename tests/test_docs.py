@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from serve import __main__ as command_line
 from serve import api
+from serve.deploy import profile as profiles
 from serve.errors import PolydraftError, RequestError
 from serve.metrics import EngineUp, Metrics
 from serve.proxy.relay import HEADERS
@@ -64,6 +65,7 @@ def statuses() -> list[str]:
         *get_args(End),
         *OPTIONS,
         *(f"polydraft {command}" for command in COMMANDS),
+        *profiles.names(),
     ],
 )
 def test_the_readme_names(name: str) -> None:

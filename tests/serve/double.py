@@ -227,9 +227,6 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 def metric(text: str, name: str, **labels: str) -> float:
-    """Read one sample of a Prometheus exposition; 0 if there is none with these labels."""
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if sample.name == name and labels.items() <= sample.labels.items():
-                return sample.value
-    return 0.0
+    """Add up the samples of a Prometheus exposition that have these labels; 0 if none has."""
+    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+    return sum(sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items())

@@ -5,12 +5,13 @@ prompt, the language of what the user wrote last, the answer before that. Examin
 raises, whatever JSON a client sends; what it can't tell is `und`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from serve.routing import directive, task, words
-from serve.routing.language import UNDETERMINED, Identify, language_of
+from serve.routing.language import UNDETERMINED, Identify, language_of, possible
 from serve.routing.prose import Prose, edges, read, without_quotations
 
 Endpoint = Literal["chat", "completions"]
@@ -32,9 +33,18 @@ def classify(payload: Mapping[str, Any], endpoint: Endpoint, identify: Identify)
         language, kind = _continued(_first_string(payload.get("prompt")), identify)
     else:
         language, kind = _answered(_conversation(payload.get("messages")), identify)
-    if task.constrained(payload):
+    if task.constrained(payload) or (kind == "prose" and _may_call(payload)):
         kind = "json"
     return Cell(language, kind, endpoint, endpoint == "chat" and _thinking(payload))
+
+
+def _may_call(payload: Mapping[str, Any]) -> bool:
+    """Say whether a tool call is to be expected: tools are on offer, and it's the user who spoke last."""
+    if not isinstance(payload.get("tools"), list) or not payload["tools"] or payload.get("tool_choice") == "none":
+        return False
+    messages = payload.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    return isinstance(last, Mapping) and last.get("role") == "user"
 
 
 def _thinking(payload: Mapping[str, Any]) -> bool:
@@ -57,6 +67,9 @@ class _Conversation:
 
 
 _LOOK_BACK = 400  # messages: an agent's steps since the last thing its user said
+_ASKED = 300  # characters of an instruction read at either end
+_SHORT_ANSWER = 30  # characters
+_ANSWER_READ = 2_000  # characters
 _PARTS = 32  # content parts read at either end of a message
 
 
@@ -80,7 +93,7 @@ def _conversation(messages: Any) -> _Conversation:
         for m in messages[:3]
         if isinstance(m, dict) and m.get("role") in ("system", "developer")
     )
-    return _Conversation(edges(system), found.get("user", ""), found.get("answer", ""), found.get("earlier", ""))
+    return _Conversation(edges(system, 450), found.get("user", ""), found.get("answer", ""), found.get("earlier", ""))
 
 
 def _text(content: Any) -> str:
@@ -102,14 +115,14 @@ def _first_string(prompt: Any) -> str:
 def _answered(conversation: _Conversation, identify: Identify) -> tuple[str, str]:
     prose = read(conversation.user)
     instruction = _instruction(prose)
-    asked = without_quotations(instruction)
+    asked = edges(without_quotations(instruction), _ASKED)
     system = conversation.system
     zone = asked if len(prose.paragraphs) < 2 else f"{asked}\n{_other_end(prose, instruction)}"
     asks_translation = directive.translates(asked)
     translation = asks_translation or (bool(system) and directive.translates(system))
     kind = task.asked_for(asked, prose, translation=translation)
-    if kind == "prose" and "json" in system.lower() and task.asks_json(system):
-        kind = "json"
+    if kind == "prose":
+        kind = task.standing(system, asked, conversation.answer[:_ANSWER_READ])
     if kind == "edit":
         return _edited(instruction, prose, identify), kind
     named = directive.target(zone) or (system and directive.target(system))
@@ -151,7 +164,7 @@ def _material(instruction: str, prose: Prose) -> str:
 
 
 def _spoken(conversation: _Conversation, prose: Prose, asked: str, identify: Identify) -> str:
-    before = language_of(edges(conversation.answer, 150), identify) if conversation.answer else UNDETERMINED
+    before = _before(conversation, identify)
     chinese = before if before in ("zh-Hant", "yue") else "zh-Hans"
     language = language_of(asked, identify, chinese=chinese) if asked else UNDETERMINED
     if language == UNDETERMINED and len(prose.paragraphs) > 1:
@@ -160,9 +173,28 @@ def _spoken(conversation: _Conversation, prose: Prose, asked: str, identify: Ide
         if language == UNDETERMINED and conversation.system and not prose.code:
             return _foreign(language_of(conversation.system, identify))
         return language
-    if language == UNDETERMINED or (asked.isascii() and _is_weak(asked, language)):
+    if language == UNDETERMINED or (_alike(asked, before) and _is_weak(asked, language)):
         return before
     return before if _stays(conversation.earlier, language, before, identify) else language
+
+
+def _before(conversation: _Conversation, identify: Identify) -> str:
+    """The language of the answer before; where that is too short to tell, of what it answered."""
+    answer = conversation.answer
+    if not answer:
+        return UNDETERMINED
+    language = language_of(edges(answer, 150), identify)
+    if len(answer) < _SHORT_ANSWER and conversation.earlier:
+        asked = edges("\n".join(read(conversation.earlier).paragraphs), _ASKED)
+        earlier = language_of(asked, identify)
+        if earlier in possible(answer) and not directive.translates(asked) and not directive.target(asked):
+            return earlier
+    return language
+
+
+def _alike(asked: str, before: str) -> bool:
+    """Say whether what is asked could be written in the language of the answer before."""
+    return asked.isascii() or before in possible(asked)
 
 
 def _is_weak(asked: str, language: str) -> bool:
@@ -181,7 +213,7 @@ def _stays(earlier: str, language: str, before: str, identify: Identify) -> bool
     So it is when the earlier question, too, was in the user's language and nothing in it asked for the other once: an
     instruction out of sight did. An instruction in it holds on if it says so.
     """
-    asked = "\n".join(read(earlier).paragraphs)
+    asked = edges("\n".join(read(earlier).paragraphs), _ASKED)
     if directive.target(asked) == before:
         return directive.lasts(asked)
     return not directive.translates(asked) and language_of(asked, identify) == language
@@ -192,14 +224,38 @@ def _instruction(prose: Prose) -> str:
     if not prose.paragraphs:
         return ""
     first, last = prose.paragraphs[0], prose.paragraphs[-1]
-    if first is last or task.sets_to_work(first):
+    if first is last:
         return first
+    labelled = _labelled(prose.paragraphs)
+    if labelled or task.sets_to_work(first):
+        return labelled or first
     asks = last.endswith(("?", "？"))
     if first.endswith(("?", "？")) or (first.endswith((":", "：")) and not (asks and len(first) < 30)):
         return first
     if asks or task.sets_to_work(last) or 3 * len(last) < len(first):
         return last
     return first
+
+
+_QUESTION_LABEL = re.compile(
+    r"[\s【\[#*(（<]*(?:(?:user |my |the )?(?:question|query"
+    r"|task|instructions?)|frage|aufgabe|pregunta|domanda|pergunta"
+    r"|vraag|fråga|spørgsmål|spørsmål|kysymys|pytanie|otázka|kérdés|întrebare|soru|câu hỏi|pertanyaan|вопрос|питання"
+    r"|въпрос|питање|質問|问题|問題|提问|提問|질문|سؤال|السؤال|پرسش|प्रश्न|सवाल|คำถาม|שאלה|ερώτηση|প্রশ্ন|கேள்வி)"
+    r"\s*\d?\s*(?:[】\])）>*]*\s*[:：]\**|[】\])）*]+|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _labelled(paragraphs: tuple[str, ...]) -> str:
+    """Find what stands after a label such as "Question:"."""
+    for at in (*range(len(paragraphs) - 1, max(len(paragraphs) - 4, -1), -1), 0):
+        label = _QUESTION_LABEL.match(paragraphs[at])
+        if label:
+            rest = paragraphs[at][label.end() :].strip()
+            following = paragraphs[at + 1] if at + 1 < len(paragraphs) else ""
+            return rest or following
+    return ""
 
 
 def _other_end(prose: Prose, instruction: str) -> str:

@@ -1,83 +1,85 @@
-"""Finds the language that an instruction asks the answer to be in: "answer in Chinese", "用英文回答", "auf Deutsch".
+"""Finds the language that an instruction asks the answer to be in: "answer in Chinese", "auf Deutsch", "用英文回答".
 
-Looks for language names first, by set and substring look-ups, and runs a regular expression only round a hit: most
-requests name no language and must not pay for the rest. Naming a language is not asking for it: "how do you say it in
-Japanese?" stays a question in English.
+Finds the names of languages first, by look-up, and examines the sentence round a few of them only: most requests name
+no language and must not pay for the rest. Naming a language is not asking for it: "how do you say it in Japanese?"
+stays a question in English.
 """
 
 import re
+from dataclasses import dataclass
 
-from serve.routing.language_names import HAN_NAMES, HANGUL_NAMES, NAMES, OTHER_NAMES
+from serve.routing import directive_cjk, directive_other
+from serve.routing import directive_words as listed
+from serve.routing.inflection import HAN_NAMES, HANGUL_NAMES, NAMES, Name
 
+
+def _stems(listed: str) -> re.Pattern[str]:
+    """Match the beginnings of words. Grouped by first letter, for `re` tries the branches of a choice one by one."""
+    rests: dict[str, list[str]] = {}
+    for stem in sorted({stem.replace("_", " ") for stem in listed.split()}, reverse=True):
+        rests.setdefault(stem[0], []).append(re.escape(stem[1:]))
+    choices = [f"{first}(?:{'|'.join(rest)})" for first, rest in rests.items()]
+    return re.compile(rf"\b(?=[{''.join(rests)}])(?:{'|'.join(choices)})")
+
+
+def _whole(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_TRANSLATE = re.compile(f"(?!{listed.TRANSLATED}){_stems(listed.TRANSLATE).pattern}")
+_ASK = _stems(listed.ANSWER)
+_LANGUAGE_NOUN = re.compile(rf"\W*(?:{'|'.join(listed.LANGUAGE_NOUN.split())})")
+_PREPOSITIONS = _whole(listed.PREPOSITIONS)
+_FROM = _whole(listed.FROM)
+_NO_MODIFIER = _whole(listed.NO_MODIFIER)
+_NOT = re.compile(rf"\b(?:{'|'.join(listed.NOT.split())})\s+(?:\w+\s+){{0,2}}$")
 _WORD = re.compile(r"[^\W\d_]+")
 _ENDS = ".!?\n;。！？；"
+_EXAMINED = 1_200  # characters
+_NAMES_EXAMINED = 6
+_AROUND = 110  # characters before a name
 
-# Between Latin- and Cyrillic-script names and what goes before them.
-_PREPOSITION = re.compile(
-    r"(?:^|[\W_])(?:in|into|to|using|auf|ins|en|em|au|al|para|på|til|till|na|po|naar|het|în|w|do|bahasa|tiếng|на|по|po)"
-    r"[\s-]+(?:(?:the|fluent|plain|simple|proper|clear|good|only|o|el|il|le|język|jazyk|su|om|standard"
-    r"|modern|formal)\s+)?"
-    r"(?P<kind>simplified|traditional|brazilian|european|american|british|mandarin)?[\s-]*(?:\(?)$"
-)
-_TRANSLATE = re.compile(
-    r"\btranslat(?:e|ing|ion|or|es)\b|übersetz|\btradu[iczt]|vertaal|vertal|översätt|oversæt|oversett|tłumacz|přelož"
-    r"|перевед|перевод|переклад|çevir|tercüme|terjemah|dịch|\blocali[sz]e"
-)
-_ASK = re.compile(
-    r"\b(?:answer|respon[ds]|reply|replies|write|writing|explain|describe|summari[sz]e|tell|give|speak|output|draft"
-    r"|compose|rewrite|make|provide|switch|convert|continue|generate|create|list|please|say|introduce|show|teach"
-    r"|present|produce|communicate|discuss|chat|talk|render|return|use|put|read|recite"
-    r"|antwort|schreib|erklär|gib|fass|formulier|beschreib|bitte|nenn|erzähl|sprich|red|stell|verfass"
-    r"|répon|écri|expliqu|résum|rédig|décri|donn|racont|parl|fais|présent"
-    r"|respond|contest|escri|explic|explíc|resum|redact|describ|habl|haz|dame|cuent|cuént"
-    r"|escrev|descrev|fale|falar|faça|redija"
-    r"|rispon|scriv|spieg|riassum|descriv|parl|dammi|raccont"
-    r"|schrijf|schrijv|leg|uitle|vertel|geef|vat"
-    r"|svar|skriv|förklar|forklar|berätt|fortæl|fortell|besvar|sammanfatt"
-    r"|odpowi|napisz|wyjaśn|opisz|streść|opowie|podaj|odpověz|napiš|vysvětl"
-    r"|yaz|cevap|yanıt|açıkla|anlat|özetle|olarak"
-    r"|jawab|tulis|jelaskan|ceritakan|buat"
-    r"|trả|viết|giải|hãy)"
-    r"|ответ|отвеч|напиш|объясн|расскаж|опиш|пиши|говори|поясни|відпов|розкаж|напис|отговор|обясн"
-)
 # Talk about a language, or a question that happens to name one.
 _ABOUT = re.compile(
     r"\b(?:how (?:do|would|can|to|should|is|are)|what(?:'s| is| are| does| do)|when (?:was|did|is)|which|who|why"
     r"|(?:was|were|is|(?<!you )are|did|does|do|has|have) (?!not\b)|difference|grammar|tense|conjugat"
-    r"|pronounc|pronunciation|mean[st]?\b"
-    r"|word for|learn|study|wie (?:heißt|sagt|lautet|lern)|was (?:heißt|bedeutet|ist)|unterschied|lern"
-    r"|comment (?:dit|on|dire)"
-    r"|que veut dire|combien|apprend|cómo|cuál|cuánt|qué significa|aprend|como se|o que|qual|come si|cosa"
-    r"|impar|imparare"
-    r"|hoe zeg|wat betekent|leren|hur säger|vad betyder|lära|jak się|co znaczy|nasıl denir|ne demek|ucz|naucz)"
-    r"|как (?:сказать|будет|выуч|по|учить)|что значит|выуч|изуч|сколько"
+    r"|pronounc|pronunciation|mean[st]?\b|word for|learn|study"
+    r"|wie (?:heißt|sagt|lautet|lern)|was (?:heißt|bedeutet|ist)|unterschied|lern"
+    r"|comment (?:dit|on|dire|se dit)|que veut dire|combien|apprend|cómo|cuál|cuánt|qué significa"
+    r"|aprend|como se|o que"
+    r"|qual|come si|cosa|impar|imparare|hoe zeg|wat betekent|leren|hur säger|vad betyder|lära|hvordan sier|hva betyr"
+    r"|hvordan siger|jak się|jak je|jak se|co znaczy|co znamená|kako se|nasıl denir|ne demek|ucz|naucz|miten sanotaan"
+    r"|hogy mondj|hogyan mondj|cum se (?:spune|zice)|như thế nào|bagaimana)"
+    r"|как (?:сказать|будет|выуч|по|учить|се каз)|що означає|як (?:сказати|буде)|что значит|выуч|изуч|сколько"
 )
 _MODAL = re.compile(
-    r"\b(?:can|could|would|will) you|\bplease\b|kannst du|können sie|könntest|peux-tu|pouvez|puedes|podrías|puoi|pode\b"
-    r"|kun je|kan du|kunt u|можешь|можете|możesz"
+    r"\b(?:can|could|would|will) you|\bplease\b|kannst du|können sie|könntest|peux-tu|pouvez|puedes"
+    r"|podrías|puoi|pode\b"
+    r"|kun je|kan du|kunt u|можешь|можете|możesz|tudnád|voitko|můžeš|poți|можеш"
 )
 # A sentence that ends in "... in Spanish" is an order unless it tells of somebody or something.
 _STATES = re.compile(
-    r"\W*(?:i|he|she|it|they|we|you|the|my|his|her|our|their|this|that|there|a|an|people|who|ich|er|sie|es"
-    r"|wir|der|die|das"
-    r"|mein|je|j'|il|elle|nous|on|le|la|les|mon|ma|yo|él|ella|el|los|las|mi|eu|ele|ela|o|os|as|meu|io|lui|lei|il|lo|gli"
-    r"|ik|hij|zij|de|het|mijn|jag|jeg|han|hon|hun|ja|on|ona|я|он|она|мы|они|мой|most|many|some|all)\b"
+    r"\W*(?:i|he|she|it|they|we|you|the|my|his|her|our|their|this|that|there|a|an|people|who|most|many|some|all"
+    r"|ich|er|sie|es|wir|der|die|das|mein|je|j'|il|elle|nous|on|le|la|les|mon|ma|yo|él|ella|el|los|las|mi|eu|ele|ela"
+    r"|o|os|as|meu|io|lui|lei|lo|gli|ik|hij|zij|de|het|mijn|jag|jeg|han|hon|hun|ja|ona|я|он|она|мы|они|мой)\b"
 )
 _MUST = re.compile(
-    r"\b(?:must|should|shall|needs? to|has to|have to|want|would like|i'd like|prefer|soll|muss|doit|debe|deve|moet)\b"
+    r"\b(?:must|should|shall|needs? to|has to|have to|want|would like|i'd like|prefer|soll|muss"
+    r"|doit|debe|deve|moet)\b"
 )
 _NEXT_IS_PROSE = re.compile(
-    r"\W*$|[^\w\s]|\s+(?:please|only|language|and|with|about|for|on|to|using|from|what|who|how|why|where"
-    r"|when|so|as|at|by"
-    r"|bitte|the|a|an|of|that|which|but|if|instead|version|now|not|except|even|whatever|unless|regardless|always|is"
-    r"|un|una|il|la|een|het|de|ein|eine|einen|einem|uit|wat|was|warum|wie|perché|cosa|che"
-    r"|characters|script|then|in|your|my|this|it|text|translation|translator|\d)"
+    r"\W*$|\s*[^\w\s]|\s+(?:please|only|language|and|with|about|for|on|to|using|from|what|who|how|why|where"
+    r"|when|so|as|at|by|unless|regardless|always|is|then|in|your|my|this|it|text|translation|translator|\d"
+    r"|bitte|the|a|an|of|that|which|but|if|instead|version|now|not|except|even|whatever|characters|script"
+    r"|un|una|il|la|een|het|de|ein|eine|einen|einem|uit|wat|was|warum|wie|perché|cosa|che|este|esta|ce|cette)\b"
 )
-_ALONE_BEFORE = re.compile(r"(?:^|[,:;(\[—–\-\n.!?]|\b(?:now|again|but|only|again,|then))\s*$")
+_ALONE_BEFORE = re.compile(
+    r"(?:^|[,:;(\[—–\-\n.!?]|\b(?:now|again|but|only|again,|then|same|and|repeat|fine|ok|okay))\s*$"
+)
 _ALONE_AFTER = re.compile(
-    r"[\s)\]]*(?:please|bitte|por favor|s'il (?:te|vous) pla[iî]t|svp|stp|per favore|language|thanks|only"
-    r"|alsjeblieft|tack"
-    r"|proszę|пожалуйста)?[\s.!)\]]*(?:[.!:;\n,]|$)"
+    r"[\s),\]]*(?:please|pls|plz|bitte|por favor|s'il (?:te|vous) pla[iî]t|svp|stp|per favore"
+    r"|language|thanks|only|now"
+    r"|instead|alsjeblieft|tack|proszę|prosím|kiitos|kérlek|пожалуйста|будь ласка)?[\s.!)\]]*(?:[.!:;\n,]|$)"
 )
 _NAMED = re.compile(
     r"(?:language|langue|sprache|idioma|lingua|язык)(?: is| must be| should be)?\s*[:=]\s*$"
@@ -85,191 +87,199 @@ _NAMED = re.compile(
     r"|traditional |brazilian )?$"
 )
 _TEXT_KIND = re.compile(
-    r"\s+(?:poem|essay|letter|e-?mail|mail|story|text|sentence|paragraph|summary|version|translation|song|haiku|speech"
-    r"|brief|gedicht|nachricht|fassung|übersetzung|zusammenfassung|version)"
+    r"\s+(?:poem|essay|letter|e-?mail|mail|story|text|sentence|paragraph|summary|version"
+    r"|translation|song|haiku|speech"
+    r"|brief|gedicht|nachricht|fassung|übersetzung|zusammenfassung)"
+)
+_VERSION = re.compile(
+    r"\s+(?:translation of|vertaling van|übersetzung von|översättning av|oversettelse av|oversættelse af)\b"
 )
 _WRITE = re.compile(r"\b(?:write|compose|draft|give me|create|schreib|verfass|make|provide)\w*\W+(?:\w+\W+){0,3}$")
+_USERS_OWN = re.compile(
+    r"same language as|in (?:the )?(?:same language|language (?:of|that|used by|the user)"
+    r"|(?:the )?user'?s (?:own |native )?language)"
+    r"|in (?:whatever|any|whichever) language|match(?:es|ing)? the (?:user'?s )?language"
+    r"|in der sprache de[sr]|dans la langue d|en el idioma del? |en el mismo idioma|na língua do|nella lingua d"
+)
+_THOUGH = re.compile(
+    r"\b(?:even if|even when|même si|même quand|auch wenn|selbst wenn|aunque|anche se|mesmo (?:se|que)|даже если)\b"
+    r"|\b(?:may|might|can|or) (?:write|speak|ask)\b[^.]*$"
+)
+_TEXT_GIVEN = re.compile(
+    r"\b(?:put|say|express|write|render|diz|dizer|passa|passe|coloca|põe|pon|mets|metti|dice|digo"
+    r"|decir|dire|dit|dis|sagt|sage|sag"
+    r"|schreib|heißt|zeg|säger|sier"
+    r"|siger|powiedzieć|сказать|будет)\b[^.:\n]{0,12}\b(?:this|that|it|following|isto|isso|esto|eso"
+    r"|ça|cela|ceci|das|dies"
+    r"|questo|detta|det|dette|to|это)\b[^.:\n]{0,12}?(?:\b(?:in|into|em|en|auf|på|po|по|pra"
+    r"|para)\b[\s-]+)(?:\w+ )??(\w+)"
+    r"[^.:\n\"']{0,40}[:\"'«“]"
+    r"|\bsay this in (\w+)\W*$"
+)
+
+
+_ITALY, _FRENCH_IN = "italien", ("en ", "l'", "l’")  # a country in German and Scandinavian
+
+
+@dataclass(frozen=True, slots=True)
+class _Mention:
+    name: Name
+    before: str
+    after: str
 
 
 def target(text: str) -> str | None:
     """Name the language that a piece of an instruction asks for, or say that it asks for none."""
-    lowered = text.lower().replace("i\u0307", "i")  # what Python makes of a capital dotted i
-    if _USERS_OWN.search(lowered):
-        return None
+    lowered = text[:_EXAMINED].lower().replace("i\u0307", "i")  # what Python makes of a capital dotted i
     if not lowered.isascii():
-        found = _eastern(lowered) or _vietnamese(lowered) or _other(lowered)
+        found = directive_cjk.target(lowered) or directive_other.target(lowered)
         if found:
             return found
-    named = NAMES.keys() & set(_WORD.findall(lowered))
-    if not named:
+    found = directive_other.headed(lowered)
+    if found:
+        return found
+    mentions = _mentions(lowered)
+    if not mentions or _USERS_OWN.search(lowered):
         return None
-    mentions = sorted((m.start(), m.end(), n) for n in named for m in re.finditer(rf"\b{n}\b", lowered))
-    last = None
-    for start, end, name in mentions[:2] + mentions[2:][-3:]:
-        if _asks(lowered, start, end):
-            last = _variant(name, lowered[max(0, start - 14) : start])
-            if _TRANSLATE.search(lowered, max(0, start - 100), start):
+    last = _given(lowered)
+    if last:
+        return last
+    for mention in mentions:
+        if _asks(mention):
+            last = _variant(mention)
+            if _TRANSLATE.search(mention.before):
                 break
     return last
 
 
-def _variant(name: str, before: str) -> str:
-    tag = NAMES[name]
-    return "zh-Hant" if tag == "zh-Hans" and ("traditional" in before or "tradition" in before) else tag
+def _mentions(text: str) -> list[_Mention]:
+    """Cut out the sentences round the first and the last two names."""
+    named = NAMES.keys() & set(_WORD.findall(text))
+    if not named:
+        return []
+    places = sorted({(at, word) for word in sorted(named)[:_NAMES_EXAMINED] for at in _places(text, word)})
+    return [_mention(text, at, word) for at, word in places[:1] + places[1:][-2:]]
 
 
-def _asks(text: str, start: int, end: int) -> bool:
-    begin = max(text.rfind(c, max(0, start - 160), start) for c in _ENDS) + 1
-    begin = max(begin, start - 160, 0)
-    stop = min((i for c in _ENDS if (i := text.find(c, end, end + 100)) >= 0), default=min(len(text), end + 100))
-    before, after = text[begin:start], text[end : stop + 1]
-    if _NOT.search(before):
+def _places(text: str, word: str) -> list[int]:
+    """Find where a word stands first and where last."""
+    found = []
+    for find in (text.find, text.rfind):
+        at = find(word)
+        end = at + len(word)
+        whole = not text[max(0, at - 1) : at].isalpha() and not text[end : end + 1].isalpha()
+        if whole and (word != _ITALY or text[:at].endswith(_FRENCH_IN)):
+            found.append(at)
+    return found
+
+
+def _mention(text: str, start: int, word: str) -> _Mention:
+    end = start + len(word)
+    begin = max(max(text.rfind(c, max(0, start - _AROUND), start) for c in _ENDS) + 1, start - _AROUND, 0)
+    stop = min((i for c in _ENDS if (i := text.find(c, end, end + 80)) >= 0), default=min(len(text), end + 80))
+    return _Mention(NAMES[word], text[begin:start], text[end : stop + 1])
+
+
+def _variant(mention: _Mention) -> str:
+    tag = mention.name.tag
+    if tag != "zh-Hans":
+        return tag
+    near = mention.before[-14:]
+    if "simpl" in near[-11:] or "vereinfacht" in near:
+        return tag
+    traditional = "tradi" in near or "tradi" in mention.after[:16] or "традиц" in near or "繁" in mention.after[:12]
+    return "zh-Hant" if traditional or "taiwan" in near else tag
+
+
+def _asks(mention: _Mention) -> bool:
+    before, after = mention.before, mention.after
+    noun = _LANGUAGE_NOUN.match(after)
+    if mention.name.noun and not noun:
         return False
-    if _NAMED.search(before):
+    words = _WORD.findall(before)
+    if _NOT.search(before[-40:]) or _THOUGH.search(before):
+        return False
+    if _NAMED.search(before[-40:]):
         return not _ABOUT.search(before)
-    if (_TEXT_KIND.match(after) and _WRITE.search(before)) or after.startswith(" translation of"):
+    if (_TEXT_KIND.match(after) and _WRITE.search(before[-60:])) or (
+        _VERSION.match(after) and not _ABOUT.search(before)
+    ):
         return True
-    if text.startswith((" only", " please"), end) and _ALONE_BEFORE.search(before):
+    if after.startswith((" only", " please")) and _ALONE_BEFORE.search(before[-12:]):
         return True
-    preposition = _PREPOSITION.search(before)
-    if not preposition:
-        return name_is_adverb(text[start:end]) and bool(
-            _ASK.search(before + after) or _TRANSLATE.search(before + after)
-        )
-    if _ALONE_BEFORE.search(before[: preposition.start()] or text[:0]) and _ALONE_AFTER.match(after):
+    if noun:
+        after = after[noun.end() :]
+    head = _before_preposition(before, words)
+    if head is None:
+        return mention.name.adverb and _adverb_asks(before, after)
+    return _preposition_asks(before, after, head)
+
+
+def _before_preposition(before: str, words: list[str]) -> str | None:
+    """Cut off "in", or "in simple modern", before a name; `None` if no preposition goes before it."""
+    for back, word in enumerate(reversed(words[-4:]), start=1):
+        if word in _PREPOSITIONS and (back == 1 or len(word) > 1):
+            return before[: before.rfind(word)]
+        if word in _FROM:
+            return None
+        if word in _NO_MODIFIER and not (words[-back - 1 : -back] and words[-back - 1] in _PREPOSITIONS and back > 1):
+            return None
+    return None
+
+
+def _adverb_asks(before: str, after: str) -> bool:
+    if not before.strip(" ,-–—(") and _ALONE_AFTER.match(after):
         return True
-    if _TRANSLATE.search(before) or _TRANSLATE.search(after[:14]):
-        return not _ABOUT.search(before) or bool(_MODAL.search(before))
+    if (not after.strip(" .!\n") or after.startswith(":")) and not (_ABOUT.search(before) or _STATES.match(before)):
+        return True
+    whole = before + after
+    return bool(_TRANSLATE.search(whole) or _ASK.search(whole)) and not _ABOUT.search(before)
+
+
+def _preposition_asks(before: str, after: str, head: str) -> bool:
+    if _ALONE_BEFORE.search(head[-12:]) and _ALONE_AFTER.match(after):
+        return True
+    if _TRANSLATE.search(before) or _TRANSLATE.search(after[:24]):
+        return not _ABOUT.search(head) or bool(_MODAL.search(before))
     if _ABOUT.search(before) and not _MODAL.search(before):
         return False
     if not after.strip(" .!)\n") and (_MUST.search(before) or not _STATES.match(before)):
         return True
-    return bool(_ASK.search(before) or _ASK.search(after)) and bool(_NEXT_IS_PROSE.match(after) or not _english(before))
+    english = head != before and before[len(head) :].split()[0] in ("in", "into", "to", "using")
+    return bool(_ASK.search(before) or _ASK.search(after)) and bool(_NEXT_IS_PROSE.match(after) or not english)
 
 
-def name_is_adverb(name: str) -> bool:
-    """Say whether a name needs no preposition to mean "in that language", as Turkish and Finnish ones don't."""
-    return name.endswith(("çe", "ça", "ce", "ca", "çeye", "çaya", "ceye", "caya", "ksi", "ül", "ul"))
-
-
-def _english(before: str) -> bool:
-    return bool(re.search(r"\b(?:in|into|to|using)[\s-]+[a-z\s]*$", before))
-
-
-_USERS_OWN = re.compile(
-    r"same language as|in (?:the )?(?:same language|language (?:of|that|used by|the user)|user'?s (?:own "
-    r"|native )?language)"
-    r"|in (?:whatever|any|whichever) language|match(?:es|ing)? the (?:user'?s )?language"
-)
-_NOT = re.compile(
-    r"\b(?:not|never|don't|nicht|kein|pas|non|no|niet|inte|ikke|nie|не)\s+(?:\w+\s+){0,2}$"
-    r"|\b(?:even if|even when|même si|même quand|auch wenn|selbst wenn|aunque|anche se|mesmo (?:se|que)|даже если)\b.*$"
-    r"|\b(?:may|might|can|or) (?:write|speak|ask)\b[^.]*$"
-)
-_VIETNAMESE = re.compile(r"(?:bằng|sang|ra|thành) tiếng (anh|trung|nhật|pháp|đức|hàn|nga|việt|tây ban nha)")
-_VIETNAMESE_NAMES = {
-    "anh": "en", "trung": "zh-Hans", "nhật": "ja", "pháp": "fr", "đức": "de", "hàn": "ko", "nga": "ru", "việt": "vi",
-    "tây ban nha": "es",
-}  # fmt: skip
-
-
-def _vietnamese(text: str) -> str | None:
-    match = _VIETNAMESE.search(text) if "tiếng" in text else None
-    return _VIETNAMESE_NAMES[match[1]] if match else None
-
-
-_HAN_GATE = "文语語话話体體"
-_HAN = "|".join(sorted(HAN_NAMES, key=len, reverse=True))
-_NOT_A_QUESTION = (
-    r"(?!(?:单词|單詞)?(?:里|中|裡)?(?:怎|如何|是什么|是什麼|是啥|叫什|叫做什|讲是|說是|何と|何て|なんと|どう|だと|では"
-    r"|可以说|可以說|的?说法|表达))"
-)
-_CHINESE = re.compile(
-    rf"(?:用|以|使用|改用|换成|換成|改成|[翻译譯訳][译譯]?[成为為作到]|写成|寫成|转成|轉成|转换为|转换成|说成)\s*(?:流利的?|标准的?|標準的?|现代|現代|地道的?"
-    rf"|简单的?)?(?P<a>{_HAN}){_NOT_A_QUESTION}"
-    rf"|(?P<g>{_HAN})[翻譯译]{{1,2}}(?:版|一下|。|：|:|$)"
-    rf"|(?P<b>{_HAN})\s*(?:来)?(?:回答|回复|回覆|作答|答复|输出|輸出|撰写|撰寫|解释一下|说明)"
-    rf"|(?:写|寫|撰写|撰寫|起草|来|來|给我|給我|生成)[^，。！？\n]{{0,12}}?(?P<c>{_HAN})的?(?:作文|邮件|郵件|信|文章|诗|詩|短文|摘要|简历|簡歷|故事"
-    rf"|演讲|介绍|介紹|报告|版)"
-    rf"|(?:^|[\s，。？！?!.,(（：:])(?:请|請)?(?P<d>{_HAN})[。！!)）]*(?:\n|$)"
-    rf"|(?P<e>{_HAN})(?:\s*)で(?!何|なん|どう|は|も|き)(?=[^。\n]{{0,24}}(?:答|回答|書|説明|教|返|出力|述|お願|紹介|要約|話|訳|して|表|解説|作))"
-    rf"|(?P<f>{_HAN})(?:へ|に)\s*(?:翻訳|訳|直|変換|し)"
-    rf"|(?:英(?P<en>訳|译)|和(?P<ja>訳)|邦(?P<ja2>訳)|中(?P<zh>訳))(?:して|せよ|を|お願|：|:|$)"
-)
-_KOREAN_NAMES = "|".join(HANGUL_NAMES)
-_KOREAN = re.compile(
-    rf"(?P<a>{_KOREAN_NAMES})(?:\s*(?:문장|글|텍스트|이메일)[\s\d개만]{{0,5}})?(?:으?로)(?!\s*(?:뭐|뭘|무엇|어떻게"
-    rf"|무슨))(?:만)?(?=[^.\n?]{{0,40}}(?:답|써|쓰|적어|작성|번역|설명|말해"
-    rf"|알려|소개|요약|출력|바꿔|해줘|해 줘|하세요|부탁|$))"
+_TRANSLATE_ELSEWHERE = re.compile(
+    "翻译|翻譯|翻成|翻为|翻為|に訳|訳して|(?:英|中国|韓国|日本|フランス|ドイツ|スペイン)語に(?:して|直して|変えて)|[译譯][成为為]|翻訳|[英和邦中]訳|번역|영역해|옮겨"
+    "|ترجم|अनुवाद|भाषांतर|แปล|תרגם|תרגמי|לתרגם|μετάφρασ|μεταφρ"
+    "|অনুবাদ|மொழிபெயர்|అనువ|ಅನುವಾದ|വിവർത്തന|പരിഭാഷ|અનુવાદ|ਅਨੁਵਾਦ|თარგმნ|թարգման|ተርጉም"
 )
 
 
-_HAN_NAME = re.compile(f"{_HAN}|訳")
-
-
-def _eastern(text: str) -> str | None:
-    if "訳" in text or any(c in text for c in _HAN_GATE):
-        found = _chinese(text)
-        if found:
-            return found
-    if "어" in text or "한글" in text or "영문" in text:
-        korean = _KOREAN.search(text)
-        if korean:
-            return HANGUL_NAMES[korean["a"]]
-    return None
-
-
-def _chinese(text: str) -> str | None:
-    names = [match.start() for match in _HAN_NAME.finditer(text)]
-    if not names:
-        return None
-    # The expression is dear: it reads the surroundings of the first and the last name, not a text full of names.
-    spans = [(max(0, names[0] - 20), names[0] + 80), (max(names[0] + 80, names[-1] - 40), names[-1] + 60)]
-    found: re.Match[str] | None = None
-    for start, end in spans:
-        for match in _CHINESE.finditer(text, start, end):
-            found = match
-            if match["a"] and match[0][0] in "翻译譯":
-                return HAN_NAMES[match["a"]]
-    if not found or not found.lastgroup:
-        return None
-    return HAN_NAMES.get(found[found.lastgroup]) or found.lastgroup[:2].replace("zh", "zh-Hans")
-
-
-_OTHER_ASK = re.compile(
-    "اكتب|أجب|اجب|ترجم|اشرح|رد |بنویس|پاسخ|ترجمه|जवाब|लिख|बता|अनुवाद|समझा|ตอบ|เขียน|แปล|อธิบาย|ענה|כתוב"
-    "|תרגם|γράψε|απάντησε|μετάφρασε"
-    "|جواب|لکھ|লিখ|উত্তর|অনুবাদ"
-)
-
-
-def _other(text: str) -> str | None:
-    if not text[:400].isascii() and _OTHER_ASK.search(text):
-        for name, tag in OTHER_NAMES.items():
-            if name in text:
-                return tag
-    return None
+def _given(text: str) -> str | None:
+    """Read the language off "say this in Spanish: ...", which asks for a translation without the word."""
+    match = _TEXT_GIVEN.search(text[:200]) if ":" in text or "this in" in text or not text.isascii() else None
+    name = NAMES.get(match[1] or match[2]) if match else None
+    return name.tag if name else None
 
 
 def translates(text: str) -> bool:
     """Say whether an instruction asks for a translation."""
-    lowered = text.lower()
+    lowered = text[:_EXAMINED].lower().replace("i\u0307", "i")
     if _TRANSLATE.search(lowered):
         return True
-    return not lowered.isascii() and bool(_TRANSLATE_ELSEWHERE.search(lowered))
-
-
-_TRANSLATE_ELSEWHERE = re.compile(
-    "翻译|翻譯|に訳|訳して|[译譯][成为為]|翻訳|[英和邦中]訳|번역|ترجم|अनुवाद|แปล|תרגם|μετάφρασ|অনুবাদ"
-)
+    if not lowered.isascii() and _TRANSLATE_ELSEWHERE.search(lowered):
+        return True
+    return _given(lowered) is not None
 
 
 _LASTS = re.compile(
     r"from now on|always|for the rest|every (?:time|answer|message)|all (?:your|further|future)|throughout"
-    r"|ab jetzt|ab sofort|immer"
-    r"|à partir de maintenant|désormais|toujours|a partir de ahora|siempre|d'ora in poi|sempre"
-    r"|a partir de agora|vanaf nu|altijd"
-    r"|从现在|從現在|以后|以後|接下来|接下來|始终|一律|以降|今後|これから|常に|すべて|앞으로|지금부터|항상|теперь|всегда|отныне"
+    r"|ab jetzt|ab sofort|immer|à partir de maintenant|désormais|toujours|a partir de ahora|siempre"
+    r"|d'ora in poi|sempre"
+    r"|a partir de agora|vanaf nu|altijd|alltid|altid|aina|mindig|zawsze|vždy|mereu|her zaman"
+    r"|从现在|從現在|以后|以後|接下来|接下來|始终|一律|以降|今後|これから|常に|すべて|앞으로|지금부터"
+    r"|항상|теперь|всегда|отныне|завжди"
 )
 
 
@@ -280,7 +290,10 @@ def lasts(text: str) -> bool:
 
 def label(text: str) -> str | None:
     """Read a line such as `French` that heads what comes next in a prompt to be continued."""
-    kind, _, name = text.strip().lower().rpartition(" ")
+    kind, _, word = text.strip().lower().rpartition(" ")
     if kind not in ("", "traditional", "simplified", "brazilian"):
         return None
-    return _variant(name, kind) if name in NAMES else HAN_NAMES.get(name) or HANGUL_NAMES.get(name)
+    name = NAMES.get(word)
+    if name:
+        return _variant(_Mention(name, kind, ""))
+    return HAN_NAMES.get(word) or HANGUL_NAMES.get(word)

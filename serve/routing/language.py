@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
-from serve.routing import script, words
+from serve.routing import greetings, script, words
 
 Identify = Callable[[str], Sequence[tuple[str, float]]]
 """A model: prose in, (tag of one of `MODELLED`, probability) out, the likeliest first."""
 
 MODELLED = (
     "en", "de", "fr", "es", "pt", "it", "nl", "sv", "da", "no", "fi", "is", "pl", "cs", "sk", "hu", "ro", "hr", "sl",
-    "sr", "sq", "et", "lv", "lt", "tr", "az", "vi", "id", "tl", "sw", "af", "ca", "gl", "eu", "cy", "ga", "eo",
+    "sr", "sq", "et", "lv", "lt", "tr", "az", "vi", "id", "ms", "tl", "sw", "af", "ca", "gl", "eu", "cy", "ga", "eo",
     "ru", "uk", "bg", "mk", "be", "kk", "mn", "ar", "fa", "ur", "hi", "mr", "ne",
 )  # fmt: skip
 """Languages that share a script, which the model tells apart.
@@ -35,10 +35,16 @@ LANGUAGES: tuple[str, ...] = (*MODELLED, *BY_SCRIPT, UNDETERMINED)
 """Every tag that can come out: the closed set of a metric's label values."""
 
 _CANDIDATES = 5
+_CERTAIN = 0.8  # probability; no threshold below is higher
 _READ = 400  # characters
 _MODEL_READS = (
     160  # characters; above about fifty every model of this kind is right, and each costs a quarter microsecond
 )
+_LATIN = frozenset(MODELLED[: MODELLED.index("ru")])
+_SIBLINGS = frozenset(
+    map(frozenset, (("da", "no"), ("cs", "sk"), ("hr", "sr"), ("hr", "sl"), ("id", "ms"), ("mk", "sr")))
+)
+"""Pairs so alike that a single word of the one outweighs the model's word for the other."""
 _WRITTEN_IN = {
     "Cyrl": frozenset({"ru", "uk", "bg", "mk", "be", "kk", "mn", "sr"}),
     "Arab": frozenset({"ar", "fa", "ur"}),
@@ -62,7 +68,9 @@ def load() -> Identify:
     )
 
     def identify(text: str) -> Sequence[tuple[str, float]]:
-        return model.rank(text)[:_CANDIDATES]  # type: ignore[no-any-return]
+        first = model.classify(text)
+        # Ranking all languages costs a third more, and where one is certain no rule asks for the next.
+        return [first] if first[1] >= _CERTAIN else model.rank(text)[:_CANDIDATES]
 
     identify("Warm the caches before the first request comes.")
     return identify
@@ -74,6 +82,10 @@ def language_of(text: str, identify: Identify, *, chinese: str = "zh-Hans") -> s
     `chinese` is what to call Chinese whose few characters don't tell simplified from traditional.
     """
     text = text[:_READ]
+    if len(text) < 40:
+        known = greetings.greeting(text) or greetings.opening(text)
+        if known:
+            return known
     found = words.count(text)
     seen = script.dominant(text, latin_is_sentence=bool(found))
     if seen.tag == "zh":
@@ -85,10 +97,18 @@ def language_of(text: str, identify: Identify, *, chinese: str = "zh-Hans") -> s
     return _modelled(text, seen, found, identify)
 
 
+def possible(text: str) -> frozenset[str]:
+    """Name the languages that share the text's script and don't lack a letter of it; those of Latin script are one."""
+    seen = script.dominant(text[:_READ], latin_is_sentence=True)
+    if seen.tag == "Cyrl":
+        return _possible(text, 0, {})
+    return _WRITTEN_IN.get(seen.tag, _LATIN if seen.tag == "Latn" else frozenset({seen.tag}))
+
+
 def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: Identify) -> str:
     written = _WRITTEN_IN.get(seen.tag)
     if seen.tag == "Cyrl":
-        written = _possible(text, seen.letters)
+        written = _possible(text, seen.letters, found)
     if written:
         found = {tag: hits for tag, hits in found.items() if tag in written}
     best, hits = max(found.items(), key=lambda item: item[1], default=(UNDETERMINED, 0))
@@ -99,9 +119,9 @@ def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: I
         return best
     if not hits and not written and seen.letters < 4:
         return UNDETERMINED
-    ranked = identify(text[:_MODEL_READS])
+    ranked = _ranked(text, found, identify)
     tag, probability = ranked[0]
-    if hits and tag == best:
+    if hits and (tag == best or (not others and frozenset((tag, best)) in _SIBLINGS)):
         return best
     if probability >= _wanted(tag, hits, seen.letters) and (not written or tag in written):
         # Loanwords make English words of other languages: against the model's word, they don't count.
@@ -110,17 +130,45 @@ def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: I
     return _by_letters(text, seen) if written and weighed == UNDETERMINED else weighed
 
 
-def _possible(text: str, letters: int) -> frozenset[str]:
-    """Leave out the Cyrillic languages that letters rule out by being there or, beyond a word or two, by not."""
+def _ranked(text: str, found: dict[str, int], identify: Identify) -> Sequence[tuple[str, float]]:
+    """Ask the model; Malay is Indonesian unless a word of its own says otherwise, for the model only guesses there."""
+    ranked = identify(text[:_MODEL_READS])
+    if "ms" in found or all(tag != "ms" for tag, _ in ranked[:2]):
+        return ranked
+    share = sum(p for tag, p in ranked if tag in ("id", "ms"))
+    return sorted([("id", share), *(r for r in ranked if r[0] not in ("id", "ms"))], key=lambda r: -r[1])
+
+
+# Letters of few Cyrillic languages: whoever lacks a letter that is there is out.
+_CYRILLIC = (
+    ("ђћ", {"sr"}),
+    ("ѓќѕ", {"mk"}),
+    ("јљњџ", {"sr", "mk"}),
+    ("ў", {"be"}),
+    ("їє", {"uk"}),
+    ("і", {"uk", "be", "kk"}),
+    ("қғңұһә", {"kk"}),
+    ("өү", {"kk", "mn"}),
+    ("ыэ", {"ru", "be", "kk", "mn"}),
+    ("ё", {"ru", "be", "mn", "kk"}),
+    ("щ", {"ru", "uk", "bg", "kk"}),
+    ("ъ", {"ru", "bg", "mn", "kk"}),
+    ("ьюяй", {"ru", "uk", "bg", "be", "kk", "mn"}),
+)
+
+
+def _possible(text: str, letters: int, found: dict[str, int]) -> frozenset[str]:
+    """Leave out the Cyrillic languages that letters rule out by being there or, beyond a few words, by not."""
     present = set(text.lower())
-    out: set[str] = set()
-    if not present.isdisjoint("ыэё"):
-        out |= {"uk", "bg", "sr", "mk"}
-    if not present.isdisjoint("іїєґ"):
-        out |= {"ru", "bg", "sr", "mk"}
-    elif letters >= 40:
-        out |= {"uk", "be"}
-    return _WRITTEN_IN["Cyrl"] - out
+    left = set(_WRITTEN_IN["Cyrl"])
+    for own, tags in _CYRILLIC:
+        if not present.isdisjoint(own) and left & tags:
+            left &= tags
+    if letters >= 40 and "і" not in present and "ї" not in present:
+        left -= {"uk", "be"}
+    if letters >= 20 and present.isdisjoint("ъщьюяйыэё") and (not found or not found.keys().isdisjoint(("sr", "mk"))):
+        left &= {"sr", "mk"}
+    return frozenset(left) or _WRITTEN_IN["Cyrl"]
 
 
 def _weighed(text: str, ranked: Sequence[tuple[str, float]], letters: int, written: frozenset[str] | None) -> str:

@@ -1,129 +1,702 @@
 """What people call languages, in the languages they write in: the words that a directive can name a target by.
 
-A table and nothing else. Latin and Cyrillic names are lower-case words in the inflections that follow a preposition;
-East Asian ones are substrings.
+A table and nothing else: no case endings (`inflection` adds them), no rules. Entries read `tag:name`, in lower case;
+`zh` stands for `zh-Hans`, `_` for a space inside a name.
 """
 
-_SPACED = {
-    "en": "english englisch englische englischen englischer englisches anglais anglaise inglés ingles inglês inglese"
-    " engels engelse engelska engelsk englanti englanniksi angielski angielsku angielskim anglicky angličtiny"
-    " angličtině angolul engleza engleză ingilizce ingilizceye inggris английский английском английски английською"
-    " англійською англійську англійській на-английски английского",
-    "zh-Hans": "chinese mandarin chinesisch chinesische chinesischen chinois chinoise chino chinês cinese chinees"
-    " kinesiska kinesisk kiina chiński chińsku çince çinceye китайский китайском китайски китайською tionghoa"
-    " mandarín putonghua",
-    "yue": "cantonese kantonesisch cantonais cantonés",
-    "de": "german deutsch deutsche deutschen allemand allemande alemán aleman alemão tedesco tedesca duits duitse tyska"
-    " tysk saksa saksaksi niemiecki niemiecku niemieckim německy němčiny németül germană almanca almancaya jerman"
-    " немецкий немецком немецки німецькою німецьку",
-    "fr": "french französisch französische französischen français francais française francés frances francês francese"
-    " frans franse franska fransk ranska ranskaksi francuski francusku francouzsky franciául franceză fransızca"
-    " fransızcaya prancis perancis французский французском французски французькою французьку",
-    "es": "spanish castilian spanisch spanische spanischen espagnol espagnole español espanol castellano espanhol"
-    " spagnolo spagnola spaans spaanse spanska spansk espanja espanjaksi hiszpański hiszpańsku španělsky spanyolul"
-    " spaniolă ispanyolca ispanyolcaya spanyol испанский испанском испански іспанською іспанську",
-    "pt": "portuguese portugiesisch portugiesische portugais portugaise portugués portugues português portoghese"
-    " portugees portugisiska portugisisk portugalski portugalsku portekizce portugis португальский португальском"
-    " португальською",
-    "it": "italian italienisch italienische italienischen italien italiano italiana italiaans italiaanse italienska"
-    " italiensk włoski włosku italsky italyanca italia итальянский итальянском італійською",
-    "nl": "dutch niederländisch niederländische holländisch néerlandais neerlandés holandés neerlandês holandês"
-    " olandese nederlands nederlandse holländska nederländska hollandsk holenderski niderlandzki hollandaca belanda"
-    " нидерландский нидерландском голландском нідерландською",
-    "sv": "swedish schwedisch suédois sueco svedese zweeds svenska svensk szwedzki szwedzku шведском шведский",
-    "da": "danish dänisch danois danés dinamarquês danese deens danska dansk duński датском",
-    "no": "norwegian norwegisch norvégien noruego norueguês norvegese noors norska norsk bokmål norweski норвежском",
-    "fi": "finnish finnisch finnois finlandais finlandés finlandese fins finska finsk suomi suomeksi fiński финском",
-    "pl": "polish polnisch polnische polonais polonaise polaco polonês polacco pools polska polski polsku polskim"
-    " lehçe польский польском польською польську",
-    "cs": "czech tschechisch tchèque checo ceco tsjechisch czeski česky češtiny чешском",
-    "sk": "slovak slowakisch slovaque eslovaco slovensky slovenčiny słowacki словацком",
-    "hu": "hungarian ungarisch hongrois húngaro ungherese hongaars węgierski magyarul magyar венгерском",
-    "ro": "romanian rumänisch roumain rumano romeno rumeno roemeens română rumuński румынском",
-    "hr": "croatian kroatisch croate croata hrvatski хорватском",
-    "sr": "serbian serbisch serbe serbio srpski српски сербском",
-    "sl": "slovenian slowenisch slovène slovenščini",
-    "et": "estonian estnisch eesti",
-    "lv": "latvian lettisch latviešu",
-    "lt": "lithuanian litauisch lietuvių",
-    "is": "icelandic isländisch",
-    "ca": "catalan katalanisch catalán català",
-    "ru": "russian russisch russische russischen russe ruso russo ryska russisk venäjä venäjäksi"
-    " rosyjski rosyjsku rusky"
-    " rusça rusçaya rusia русский русском русски російською російську",
-    "uk": "ukrainian ukrainisch ukrainien ucraniano ucraino oekraïens ukraiński ukraińsku ukraynaca украинский"
-    " украинском українську українською українській",
-    "bg": "bulgarian bulgarisch bulgare български болгарском",
-    "el": "greek griechisch grec griego grego greco grieks grekiska grecki yunanca греческом",
-    "tr": "turkish türkisch türkische turc turque turco turks turkiska tyrkisk turecki turecku türkçe türkçeye"
-    " турецкий турецком",
-    "ar": "arabic arabisch arabische arabe árabe arabo arabiska arabski arabsku arapça арабский арабском",
-    "fa": "persian farsi persisch persan persa",
-    "ur": "urdu",
-    "he": "hebrew hebräisch hébreu hebreo hebraico ebraico иврите",
-    "hi": "hindi hindí хинди",
-    "bn": "bengali bangla",
-    "ta": "tamil",
-    "te": "telugu",
-    "mr": "marathi",
-    "ja": "japanese japanisch japanische japonais japonaise japonés japonês giapponese japans japanska japansk japoński"
-    " japońsku japonca japoncaya jepang японский японском японською",
-    "ko": "korean koreanisch coréen coreano koreaans koreanska koreański korece korea корейский корейском корейською",
-    "th": "thai thailändisch thaï tailandés тайском",
-    "vi": "vietnamese vietnamesisch vietnamien vietnamita wietnamski вьетнамском",
-    "id": "indonesian indonesisch indonésien indonesio indonesia",
+SPOKEN_OF: dict[str, str] = {
+    "en": "en:english zh:chinese yue:cantonese de:german fr:french es:spanish pt:portuguese it:italian nl:dutch"
+    " sv:swedish da:danish no:norwegian fi:finnish is:icelandic pl:polish cs:czech sk:slovak hu:hungarian"
+    " ro:romanian hr:croatian sl:slovenian sr:serbian sq:albanian et:estonian lv:latvian lt:lithuanian"
+    " tr:turkish az:azerbaijani vi:vietnamese id:indonesian ms:malay tl:filipino sw:swahili af:afrikaans"
+    " ca:catalan gl:galician eu:basque cy:welsh ga:irish eo:esperanto ru:russian uk:ukrainian bg:bulgarian"
+    " mk:macedonian be:belarusian kk:kazakh mn:mongolian el:greek ar:arabic fa:persian ur:urdu he:hebrew"
+    " hi:hindi mr:marathi ne:nepali bn:bangla pa:punjabi gu:gujarati or:odia ta:tamil te:telugu kn:kannada"
+    " ml:malayalam si:sinhala th:thai lo:lao my:burmese km:khmer ja:japanese ko:korean hy:armenian ka:georgian"
+    " am:amharic",
+    "de": "en:englisch zh:chinesisch yue:kantonesisch de:deutsch fr:französisch es:spanisch pt:portugiesisch"
+    " it:italienisch nl:niederländisch sv:schwedisch da:dänisch no:norwegisch fi:finnisch is:isländisch"
+    " pl:polnisch cs:tschechisch sk:slowakisch hu:ungarisch ro:rumänisch hr:kroatisch sl:slowenisch"
+    " sr:serbisch sq:albanisch et:estnisch lv:lettisch lt:litauisch tr:türkisch az:aserbaidschanisch"
+    " vi:vietnamesisch id:indonesisch ms:malaiisch tl:filipino sw:suaheli af:afrikaans ca:katalanisch"
+    " gl:galicisch eu:baskisch cy:walisisch ga:irisch eo:esperanto ru:russisch uk:ukrainisch bg:bulgarisch"
+    " mk:mazedonisch be:belarussisch kk:kasachisch mn:mongolisch el:griechisch ar:arabisch fa:persisch ur:urdu"
+    " he:hebräisch hi:hindi mr:marathi ne:nepalesisch bn:bengalisch pa:punjabi gu:gujarati or:oriya ta:tamil"
+    " te:telugu kn:kannada ml:malayalam si:singhalesisch th:thailändisch lo:laotisch my:birmanisch km:khmer"
+    " ja:japanisch ko:koreanisch hy:armenisch ka:georgisch am:amharisch",
+    "fr": "en:anglais zh:chinois yue:cantonais de:allemand fr:français es:espagnol pt:portugais it:italien"
+    " nl:néerlandais sv:suédois da:danois no:norvégien fi:finnois is:islandais pl:polonais cs:tchèque"
+    " sk:slovaque hu:hongrois ro:roumain hr:croate sl:slovène sr:serbe sq:albanais et:estonien lv:letton"
+    " lt:lituanien tr:turc az:azerbaïdjanais vi:vietnamien id:indonésien ms:malais tl:filipino sw:swahili"
+    " af:afrikaans ca:catalan gl:galicien eu:basque cy:gallois ga:irlandais eo:espéranto ru:russe uk:ukrainien"
+    " bg:bulgare mk:macédonien be:biélorusse kk:kazakh mn:mongol el:grec ar:arabe fa:persan ur:ourdou"
+    " he:hébreu hi:hindi mr:marathi ne:népalais bn:bengali pa:pendjabi gu:goudjarati or:odia ta:tamoul"
+    " te:télougou kn:kannada ml:malayalam si:cingalais th:thaï lo:lao my:birman km:khmer ja:japonais ko:coréen"
+    " hy:arménien ka:géorgien am:amharique",
+    "es": "en:inglés zh:chino yue:cantonés de:alemán fr:francés es:español pt:portugués it:italiano nl:neerlandés"
+    " sv:sueco da:danés no:noruego fi:finés is:islandés pl:polaco cs:checo sk:eslovaco hu:húngaro ro:rumano"
+    " hr:croata sl:esloveno sr:serbio sq:albanés et:estonio lv:letón lt:lituano tr:turco az:azerbaiyano"
+    " vi:vietnamita id:indonesio ms:malayo tl:filipino sw:suajili af:afrikáans ca:catalán gl:gallego"
+    " eu:euskera cy:galés ga:irlandés eo:esperanto ru:ruso uk:ucraniano bg:búlgaro mk:macedonio be:bielorruso"
+    " kk:kazajo mn:mongol el:griego ar:árabe fa:persa ur:urdu he:hebreo hi:hindi mr:maratí ne:nepalí"
+    " bn:bengalí pa:punyabí gu:guyaratí or:oriya ta:tamil te:telugu kn:canarés ml:malayálam si:cingalés"
+    " th:tailandés lo:lao my:birmano km:jemer ja:japonés ko:coreano hy:armenio ka:georgiano am:amárico",
+    "pt": "en:inglês zh:chinês yue:cantonês de:alemão fr:francês es:espanhol pt:português it:italiano nl:holandês"
+    " sv:sueco da:dinamarquês no:norueguês fi:finlandês is:islandês pl:polonês cs:tcheco sk:eslovaco"
+    " hu:húngaro ro:romeno hr:croata sl:esloveno sr:sérvio sq:albanês et:estoniano lv:letão lt:lituano"
+    " tr:turco az:azerbaijano vi:vietnamita id:indonésio ms:malaio tl:filipino sw:suaíli af:africâner"
+    " ca:catalão gl:galego eu:basco cy:galês ga:irlandês eo:esperanto ru:russo uk:ucraniano bg:búlgaro"
+    " mk:macedônio be:bielorrusso kk:cazaque mn:mongol el:grego ar:árabe fa:persa ur:urdu he:hebraico hi:híndi"
+    " mr:marati ne:nepalês bn:bengali pa:panjabi gu:guzerate or:oriá ta:tâmil te:télugo kn:canarim ml:malaiala"
+    " si:cingalês th:tailandês lo:laosiano my:birmanês km:khmer ja:japonês ko:coreano hy:armênio ka:georgiano"
+    " am:amárico",
+    "it": "en:inglese zh:cinese yue:cantonese de:tedesco fr:francese es:spagnolo pt:portoghese it:italiano"
+    " nl:olandese sv:svedese da:danese no:norvegese fi:finlandese is:islandese pl:polacco cs:ceco sk:slovacco"
+    " hu:ungherese ro:rumeno hr:croato sl:sloveno sr:serbo sq:albanese et:estone lv:lettone lt:lituano"
+    " tr:turco az:azerbaigiano vi:vietnamita id:indonesiano ms:malese tl:filippino sw:swahili af:afrikaans"
+    " ca:catalano gl:galiziano eu:basco cy:gallese ga:irlandese eo:esperanto ru:russo uk:ucraino bg:bulgaro"
+    " mk:macedone be:bielorusso kk:kazako mn:mongolo el:greco ar:arabo fa:persiano ur:urdu he:ebraico hi:hindi"
+    " mr:marathi ne:nepalese bn:bengalese pa:punjabi gu:gujarati or:odia ta:tamil te:telugu kn:kannada"
+    " ml:malayalam si:singalese th:thailandese lo:lao my:birmano km:khmer ja:giapponese ko:coreano hy:armeno"
+    " ka:georgiano am:amarico",
+    "nl": "en:engels zh:chinees yue:kantonees de:duits fr:frans es:spaans pt:portugees it:italiaans nl:nederlands"
+    " sv:zweeds da:deens no:noors fi:fins is:ijslands pl:pools cs:tsjechisch sk:slowaaks hu:hongaars"
+    " ro:roemeens hr:kroatisch sl:sloveens sr:servisch sq:albanees et:estisch lv:lets lt:litouws tr:turks"
+    " az:azerbeidzjaans vi:vietnamees id:indonesisch ms:maleis tl:filipijns sw:swahili af:afrikaans"
+    " ca:catalaans gl:galicisch eu:baskisch cy:welsh ga:iers eo:esperanto ru:russisch uk:oekraïens bg:bulgaars"
+    " mk:macedonisch be:belarussisch kk:kazachs mn:mongools el:grieks ar:arabisch fa:perzisch ur:urdu"
+    " he:hebreeuws hi:hindi mr:marathi ne:nepalees bn:bengaals pa:punjabi gu:gujarati or:odia ta:tamil"
+    " te:telugu kn:kannada ml:malayalam si:singalees th:thai lo:laotiaans my:birmaans km:khmer ja:japans"
+    " ko:koreaans hy:armeens ka:georgisch am:amhaars",
+    "sv": "en:engelska zh:kinesiska yue:kantonesiska de:tyska fr:franska es:spanska pt:portugisiska it:italienska"
+    " nl:nederländska sv:svenska da:danska no:norska fi:finska is:isländska pl:polska cs:tjeckiska"
+    " sk:slovakiska hu:ungerska ro:rumänska hr:kroatiska sl:slovenska sr:serbiska sq:albanska et:estniska"
+    " lv:lettiska lt:litauiska tr:turkiska az:azerbajdzjanska vi:vietnamesiska id:indonesiska ms:malajiska"
+    " tl:filippinska sw:swahili af:afrikaans ca:katalanska gl:galiciska eu:baskiska cy:walesiska ga:iriska"
+    " eo:esperanto ru:ryska uk:ukrainska bg:bulgariska mk:makedonska be:belarusiska kk:kazakiska mn:mongoliska"
+    " el:grekiska ar:arabiska fa:persiska ur:urdu he:hebreiska hi:hindi mr:marathi ne:nepalesiska bn:bengali"
+    " pa:punjabi gu:gujarati or:oriya ta:tamil te:telugu kn:kannada ml:malayalam si:singalesiska"
+    " th:thailändska lo:laotiska my:burmesiska km:kambodjanska ja:japanska ko:koreanska hy:armeniska"
+    " ka:georgiska am:amhariska",
+    "da": "en:engelsk zh:kinesisk yue:kantonesisk de:tysk fr:fransk es:spansk pt:portugisisk it:italiensk"
+    " nl:nederlandsk sv:svensk da:dansk no:norsk fi:finsk is:islandsk pl:polsk cs:tjekkisk sk:slovakisk"
+    " hu:ungarsk ro:rumænsk hr:kroatisk sl:slovensk sr:serbisk sq:albansk et:estisk lv:lettisk lt:litauisk"
+    " tr:tyrkisk az:aserbajdsjansk vi:vietnamesisk id:indonesisk ms:malajisk tl:filippinsk sw:swahili"
+    " af:afrikaans ca:catalansk gl:galicisk eu:baskisk cy:walisisk ga:irsk eo:esperanto ru:russisk uk:ukrainsk"
+    " bg:bulgarsk mk:makedonsk be:belarusisk kk:kasakhisk mn:mongolsk el:græsk ar:arabisk fa:persisk ur:urdu"
+    " he:hebraisk hi:hindi mr:marathi ne:nepalesisk bn:bengali pa:punjabi gu:gujarati or:oriya ta:tamil"
+    " te:telugu kn:kannada ml:malayalam si:singalesisk th:thai lo:lao my:burmesisk km:khmer ja:japansk"
+    " ko:koreansk hy:armensk ka:georgisk am:amharisk",
+    "no": "en:engelsk zh:kinesisk yue:kantonesisk de:tysk fr:fransk es:spansk pt:portugisisk it:italiensk"
+    " nl:nederlandsk sv:svensk da:dansk no:norsk fi:finsk is:islandsk pl:polsk cs:tsjekkisk sk:slovakisk"
+    " hu:ungarsk ro:rumensk hr:kroatisk sl:slovensk sr:serbisk sq:albansk et:estisk lv:latvisk lt:litauisk"
+    " tr:tyrkisk az:aserbajdsjansk vi:vietnamesisk id:indonesisk ms:malayisk tl:filipino sw:swahili"
+    " af:afrikaans ca:katalansk gl:galisisk eu:baskisk cy:walisisk ga:irsk eo:esperanto ru:russisk uk:ukrainsk"
+    " bg:bulgarsk mk:makedonsk be:belarusisk kk:kasakhisk mn:mongolsk el:gresk ar:arabisk fa:persisk ur:urdu"
+    " he:hebraisk hi:hindi mr:marathi ne:nepali bn:bengali pa:panjabi gu:gujarati or:odia ta:tamil te:telugu"
+    " kn:kannada ml:malayalam si:singalesisk th:thai lo:laotisk my:burmesisk km:khmer ja:japansk ko:koreansk"
+    " hy:armensk ka:georgisk am:amharisk",
+    "fi": "en:englanti zh:kiina yue:kantoninkiina de:saksa fr:ranska es:espanja pt:portugali it:italia nl:hollanti"
+    " sv:ruotsi da:tanska no:norja fi:suomi is:islanti pl:puola cs:tšekki sk:slovakki hu:unkari ro:romania"
+    " hr:kroatia sl:sloveeni sr:serbia sq:albania et:viro lv:latvia lt:liettua tr:turkki az:azeri vi:vietnam"
+    " id:indonesia ms:malaiji tl:filipino sw:swahili af:afrikaans ca:katalaani gl:galicia eu:baski cy:kymri"
+    " ga:iiri eo:esperanto ru:venäjä uk:ukraina bg:bulgaria mk:makedonia be:valkovenäjä kk:kazakki mn:mongoli"
+    " el:kreikka ar:arabia fa:persia ur:urdu he:heprea hi:hindi mr:marathi ne:nepali bn:bengali pa:pandžabi"
+    " gu:gudžarati or:orija ta:tamili te:telugu kn:kannada ml:malajalam si:sinhala th:thai lo:lao my:burma"
+    " km:khmer ja:japani ko:korea hy:armenia ka:georgia am:amhara",
+    "is": "en:enska zh:kínverska yue:kantónska de:þýska fr:franska es:spænska pt:portúgalska it:ítalska"
+    " nl:hollenska sv:sænska da:danska no:norska fi:finnska is:íslenska pl:pólska cs:tékkneska sk:slóvakíska"
+    " hu:ungverska ro:rúmenska hr:króatíska sl:slóvenska sr:serbneska sq:albanska et:eistneska lv:lettneska"
+    " lt:litháíska tr:tyrkneska az:aserska vi:víetnamska id:indónesíska ms:malaíska tl:filippseyska sw:svahílí"
+    " af:afríkanska ca:katalónska gl:galisíska eu:baskneska cy:velska ga:írska eo:esperantó ru:rússneska"
+    " uk:úkraínska bg:búlgarska mk:makedónska be:hvítrússneska kk:kasakska mn:mongólska el:gríska ar:arabíska"
+    " fa:persneska ur:úrdú he:hebreska hi:hindí mr:maratí ne:nepalska bn:bengalska pa:púnjabí gu:gújaratí"
+    " or:óría ta:tamílska te:telúgú kn:kannada ml:malajalam si:singalíska th:taílenska lo:laó my:búrmneska"
+    " km:kmer ja:japanska ko:kóreska hy:armenska ka:georgíska am:amharíska",
+    "pl": "en:angielski zh:chiński yue:kantoński de:niemiecki fr:francuski es:hiszpański pt:portugalski it:włoski"
+    " nl:niderlandzki sv:szwedzki da:duński no:norweski fi:fiński is:islandzki pl:polski cs:czeski sk:słowacki"
+    " hu:węgierski ro:rumuński hr:chorwacki sl:słoweński sr:serbski sq:albański et:estoński lv:łotewski"
+    " lt:litewski tr:turecki az:azerbejdżański vi:wietnamski id:indonezyjski ms:malajski tl:filipiński"
+    " sw:suahili af:afrikaans ca:kataloński gl:galicyjski eu:baskijski cy:walijski ga:irlandzki eo:esperanto"
+    " ru:rosyjski uk:ukraiński bg:bułgarski mk:macedoński be:białoruski kk:kazachski mn:mongolski el:grecki"
+    " ar:arabski fa:perski ur:urdu he:hebrajski hi:hindi mr:marathi ne:nepalski bn:bengalski pa:pendżabski"
+    " gu:gudżarati or:orija ta:tamilski te:telugu kn:kannada ml:malajalam si:syngaleski th:tajski lo:laotański"
+    " my:birmański km:khmerski ja:japoński ko:koreański hy:ormiański ka:gruziński am:amharski",
+    "cs": "en:angličtina zh:čínština yue:kantonština de:němčina fr:francouzština es:španělština pt:portugalština"
+    " it:italština nl:nizozemština sv:švédština da:dánština no:norština fi:finština is:islandština pl:polština"
+    " cs:čeština sk:slovenština hu:maďarština ro:rumunština hr:chorvatština sl:slovinština sr:srbština"
+    " sq:albánština et:estonština lv:lotyština lt:litevština tr:turečtina az:ázerbájdžánština vi:vietnamština"
+    " id:indonéština ms:malajština tl:filipínština sw:svahilština af:afrikánština ca:katalánština"
+    " gl:galicijština eu:baskičtina cy:velština ga:irština eo:esperanto ru:ruština uk:ukrajinština"
+    " bg:bulharština mk:makedonština be:běloruština kk:kazaština mn:mongolština el:řečtina ar:arabština"
+    " fa:perština ur:urdština he:hebrejština hi:hindština mr:maráthština ne:nepálština bn:bengálština"
+    " pa:paňdžábština gu:gudžarátština or:urijština ta:tamilština te:telugština kn:kannadština"
+    " ml:malajálamština si:sinhálština th:thajština lo:laoština my:barmština km:khmérština ja:japonština"
+    " ko:korejština hy:arménština ka:gruzínština am:amharština",
+    "sk": "en:angličtina zh:čínština yue:kantončina de:nemčina fr:francúzština es:španielčina pt:portugalčina"
+    " it:taliančina nl:holandčina sv:švédčina da:dánčina no:nórčina fi:fínčina is:islandčina pl:poľština"
+    " cs:čeština sk:slovenčina hu:maďarčina ro:rumunčina hr:chorvátčina sl:slovinčina sr:srbčina sq:albánčina"
+    " et:estónčina lv:lotyština lt:litovčina tr:turečtina az:azerbajdžančina vi:vietnamčina id:indonézština"
+    " ms:malajčina tl:filipínčina sw:swahilčina af:afrikánčina ca:katalánčina gl:galícijčina eu:baskičtina"
+    " cy:waleština ga:írčina eo:esperanto ru:ruština uk:ukrajinčina bg:bulharčina mk:macedónčina"
+    " be:bieloruština kk:kazaština mn:mongolčina el:gréčtina ar:arabčina fa:perzština ur:urdčina he:hebrejčina"
+    " hi:hindčina mr:maráthčina ne:nepálčina bn:bengálčina pa:pandžábčina gu:gudžarátčina or:uríjčina"
+    " ta:tamilčina te:telugčina kn:kannadčina ml:malajálamčina si:sinhalčina th:thajčina lo:laoština"
+    " my:barmčina km:khmérčina ja:japončina ko:kórejčina hy:arménčina ka:gruzínčina am:amharčina",
+    "hu": "en:angol zh:kínai yue:kantoni de:német fr:francia es:spanyol pt:portugál it:olasz nl:holland sv:svéd"
+    " da:dán no:norvég fi:finn is:izlandi pl:lengyel cs:cseh sk:szlovák hu:magyar ro:román hr:horvát"
+    " sl:szlovén sr:szerb sq:albán et:észt lv:lett lt:litván tr:török az:azerbajdzsáni vi:vietnámi id:indonéz"
+    " ms:maláj tl:filippínó sw:szuahéli af:afrikaans ca:katalán gl:gallego eu:baszk cy:walesi eo:eszperantó"
+    " ru:orosz uk:ukrán bg:bolgár mk:macedón be:belarusz kk:kazah mn:mongol el:görög ar:arab fa:perzsa ur:urdu"
+    " he:héber hi:hindi mr:maráthi ne:nepáli bn:bangla pa:pandzsábi gu:gudzsaráti or:odia ta:tamil te:telugu"
+    " kn:kannada ml:malajálam si:szingaléz th:thai lo:lao my:burmai km:khmer ja:japán ko:koreai hy:örmény"
+    " ka:grúz am:amhara",
+    "ro": "en:engleză zh:chineză yue:cantoneză de:germană fr:franceză es:spaniolă pt:portugheză it:italiană"
+    " nl:neerlandeză sv:suedeză da:daneză no:norvegiană fi:finlandeză is:islandeză pl:poloneză cs:cehă"
+    " sk:slovacă hu:maghiară ro:română hr:croată sl:slovenă sr:sârbă sq:albaneză et:estonă lv:letonă"
+    " lt:lituaniană tr:turcă az:azeră vi:vietnameză id:indoneziană ms:malaeză tl:filipineză sw:swahili"
+    " af:afrikaans ca:catalană gl:galiciană eu:bască cy:galeză ga:irlandeză eo:esperanto ru:rusă uk:ucraineană"
+    " bg:bulgară mk:macedoneană be:belarusă kk:kazahă mn:mongolă el:greacă ar:arabă fa:persană ur:urdu"
+    " he:ebraică hi:hindi mr:marathi ne:nepaleză bn:bengaleză pa:punjabi gu:gujarati or:odia ta:tamilă"
+    " te:telugu kn:kannada ml:malayalam si:singhaleză th:thailandeză lo:laoțiană my:birmană km:khmeră"
+    " ja:japoneză ko:coreeană hy:armeană ka:georgiană am:amharică",
+    "hr": "en:engleski zh:kineski yue:kantonski de:njemački fr:francuski es:španjolski pt:portugalski it:talijanski"
+    " nl:nizozemski sv:švedski da:danski no:norveški fi:finski is:islandski pl:poljski cs:češki sk:slovački"
+    " hu:mađarski ro:rumunjski hr:hrvatski sl:slovenski sr:srpski sq:albanski et:estonski lv:latvijski"
+    " lt:litavski tr:turski az:azerbajdžanski vi:vijetnamski id:indonezijski ms:malajski tl:filipinski"
+    " sw:svahili af:afrikaans ca:katalonski gl:galicijski eu:baskijski cy:velški ga:irski eo:esperanto"
+    " ru:ruski uk:ukrajinski bg:bugarski mk:makedonski be:bjeloruski kk:kazaški mn:mongolski el:grčki"
+    " ar:arapski fa:perzijski ur:urdski he:hebrejski hi:hindski mr:marathski ne:nepalski bn:bangla"
+    " pa:pandžapski gu:gudžaratski or:orijski ta:tamilski te:teluški kn:karnatački ml:malajalamski"
+    " si:sinhaleški th:tajlandski lo:laoski my:burmanski km:kmerski ja:japanski ko:korejski hy:armenski"
+    " ka:gruzijski am:amharski",
+    "sl": "en:angleščina zh:kitajščina yue:kantonščina de:nemščina fr:francoščina es:španščina pt:portugalščina"
+    " it:italijanščina nl:nizozemščina sv:švedščina da:danščina no:norveščina fi:finščina is:islandščina"
+    " pl:poljščina cs:češčina sk:slovaščina hu:madžarščina ro:romunščina hr:hrvaščina sl:slovenščina"
+    " sr:srbščina sq:albanščina et:estonščina lv:latvijščina lt:litovščina tr:turščina az:azerbajdžanščina"
+    " vi:vietnamščina id:indonezijščina ms:malajščina tl:filipinščina sw:svahili af:afrikanščina"
+    " ca:katalonščina gl:galicijščina eu:baskovščina cy:valižanščina ga:irščina eo:esperanto ru:ruščina"
+    " uk:ukrajinščina bg:bolgarščina mk:makedonščina be:beloruščina kk:kazaščina mn:mongolščina el:grščina"
+    " ar:arabščina fa:perzijščina ur:urdujščina he:hebrejščina hi:hindijščina mr:maratščina ne:nepalščina"
+    " bn:bengalščina pa:pandžabščina gu:gudžaratščina or:odijščina ta:tamilščina te:telugijščina"
+    " kn:kanareščina ml:malajalamščina si:sinhalščina th:tajščina lo:laoščina my:burmanščina km:kmerščina"
+    " ja:japonščina ko:korejščina hy:armenščina ka:gruzijščina am:amharščina",
+    "sr": "en:енглески zh:кинески yue:кантонски de:немачки fr:француски es:шпански pt:португалски it:италијански"
+    " nl:холандски sv:шведски da:дански no:норвешки fi:фински is:исландски pl:пољски cs:чешки sk:словачки"
+    " hu:мађарски ro:румунски hr:хрватски sl:словеначки sr:српски sq:албански et:естонски lv:летонски"
+    " lt:литвански tr:турски az:азербејџански vi:вијетнамски id:индонежански ms:малајски tl:филипински"
+    " sw:свахили af:африканс ca:каталонски gl:галицијски eu:баскијски cy:велшки ga:ирски eo:есперанто ru:руски"
+    " uk:украјински bg:бугарски mk:македонски be:белоруски kk:казашки mn:монголски el:грчки ar:арапски"
+    " fa:персијски ur:урду he:хебрејски hi:хинди mr:марати ne:непалски bn:бенгалски pa:пенџапски gu:гуџарати"
+    " or:одија ta:тамилски te:телугу kn:канада ml:малајалам si:синхалешки th:тајски lo:лаоски my:бурмански"
+    " km:кмерски ja:јапански ko:корејски hy:јерменски ka:грузијски am:амхарски",
+    "sq": "en:anglisht zh:kinezisht yue:kantonezisht de:gjermanisht fr:frëngjisht es:spanjisht pt:portugalisht"
+    " it:italisht nl:holandisht sv:suedisht da:danisht no:norvegjisht fi:finlandisht is:islandisht"
+    " pl:polonisht cs:çekisht sk:sllovakisht hu:hungarisht ro:rumanisht hr:kroatisht sl:sllovenisht"
+    " sr:serbisht sq:shqip et:estonisht lv:letonisht lt:lituanisht tr:turqisht az:azerbajxhanisht"
+    " vi:vietnamisht id:indonezisht ms:malajisht tl:filipinisht sw:suahilisht af:afrikanisht ca:katalonisht"
+    " gl:galicisht eu:baskisht cy:uellsisht ga:irlandisht eo:esperanto ru:rusisht uk:ukrainisht bg:bullgarisht"
+    " mk:maqedonisht be:bjellorusisht kk:kazakisht mn:mongolisht el:greqisht ar:arabisht fa:persisht"
+    " ur:urduisht he:hebraisht hi:indisht mr:maratisht ne:nepalisht bn:bengalisht pa:punxhabisht"
+    " gu:guxharatisht or:odisht ta:tamilisht te:teluguisht kn:kanadisht ml:malajalamisht si:sinhalisht"
+    " th:tajlandisht lo:laosisht my:birmanisht km:kmerisht ja:japonisht ko:koreanisht hy:armenisht"
+    " ka:gjeorgjisht am:amarisht",
+    "et": "en:inglise zh:hiina yue:kantoni de:saksa fr:prantsuse es:hispaania pt:portugali it:itaalia nl:hollandi"
+    " sv:rootsi da:taani no:norra fi:soome is:islandi pl:poola cs:tšehhi sk:slovaki hu:ungari ro:rumeenia"
+    " hr:horvaadi sl:sloveeni sr:serbia sq:albaania et:eesti lv:läti lt:leedu tr:türgi az:aserbaidžaani"
+    " vi:vietnami id:indoneesia ms:malai tl:filipiini sw:suahiili af:afrikaani ca:katalaani gl:galeegi"
+    " eu:baski cy:kõmri ga:iiri eo:esperanto ru:vene uk:ukraina bg:bulgaaria mk:makedoonia be:valgevene"
+    " kk:kasahhi mn:mongoli el:kreeka ar:araabia fa:pärsia ur:urdu he:heebrea hi:hindi mr:marathi ne:nepali"
+    " bn:bengali pa:pandžabi gu:gudžarati or:oria ta:tamili te:telugu kn:kannada ml:malajalami si:singali"
+    " th:tai lo:lao my:birma km:khmeeri ja:jaapani ko:korea hy:armeenia ka:gruusia am:amhara",
+    "lv": "en:angļu zh:ķīniešu yue:kantoniešu de:vācu fr:franču es:spāņu pt:portugāļu it:itāļu nl:holandiešu"
+    " sv:zviedru da:dāņu no:norvēģu fi:somu is:islandiešu pl:poļu cs:čehu sk:slovāku hu:ungāru ro:rumāņu"
+    " hr:horvātu sl:slovēņu sr:serbu sq:albāņu et:igauņu lv:latviešu lt:lietuviešu tr:turku az:azerbaidžāņu"
+    " vi:vjetnamiešu id:indonēziešu ms:malajiešu tl:filipīniešu sw:svahili af:afrikandu ca:katalāņu"
+    " gl:galisiešu eu:basku cy:velsiešu ga:īru eo:esperanto ru:krievu uk:ukraiņu bg:bulgāru mk:maķedoniešu"
+    " be:baltkrievu kk:kazahu mn:mongoļu el:grieķu ar:arābu fa:persiešu ur:urdu he:ivrits hi:hindi mr:marathu"
+    " ne:nepāliešu bn:bengāļu pa:pandžabu gu:gudžaratu or:oriju ta:tamilu te:telugu kn:kannadu ml:malajalu"
+    " si:singāļu th:taju lo:laosiešu my:birmiešu km:khmeru ja:japāņu ko:korejiešu hy:armēņu ka:gruzīnu"
+    " am:amharu",
+    "lt": "en:anglų zh:kinų de:vokiečių fr:prancūzų es:ispanų pt:portugalų it:italų nl:olandų sv:švedų da:danų"
+    " no:norvegų fi:suomių is:islandų pl:lenkų cs:čekų sk:slovakų hu:vengrų ro:rumunų hr:kroatų sl:slovėnų"
+    " sr:serbų sq:albanų et:estų lv:latvių lt:lietuvių tr:turkų az:azerbaidžaniečių vi:vietnamiečių"
+    " id:indoneziečių ms:malajiečių tl:filipiniečių sw:suahilių af:afrikanų ca:katalonų gl:galisų eu:baskų"
+    " cy:valų ga:airių eo:esperanto ru:rusų uk:ukrainiečių bg:bulgarų mk:makedonų be:baltarusių kk:kazachų"
+    " mn:mongolų el:graikų ar:arabų fa:persų ur:urdų he:hebrajų hi:hindi mr:maratų ne:nepaliečių bn:bengalų"
+    " pa:pendžabų gu:gudžaratų or:odijų ta:tamilų te:telugų kn:kanadų ml:malajalių si:sinhalų th:tajų"
+    " lo:laosiečių my:birmiečių km:khmerų ja:japonų ko:korėjiečių hy:armėnų ka:gruzinų am:amharų",
+    "tr": "en:ingilizce zh:çince yue:kantonca de:almanca fr:fransızca es:ispanyolca pt:portekizce it:italyanca"
+    " nl:felemenkçe sv:isveççe da:danca no:norveççe fi:fince is:izlandaca pl:lehçe cs:çekçe sk:slovakça"
+    " hu:macarca ro:rumence hr:hırvatça sl:slovence sr:sırpça sq:arnavutça et:estonca lv:letonca lt:litvanca"
+    " tr:türkçe vi:vietnamca id:endonezce ms:malayca tl:filipince af:afrikaanca ca:katalanca gl:galiçyaca"
+    " eu:baskça cy:galce ga:irlandaca eo:esperanto ru:rusça uk:ukraynaca bg:bulgarca mk:makedonca be:belarusça"
+    " kk:kazakça mn:moğolca el:yunanca ar:arapça fa:farsça ur:urduca he:ibranice hi:hintçe ne:nepalce"
+    " bn:bengalce pa:pencapça gu:güceratça ta:tamilce th:tayca ja:japonca ko:korece hy:ermenice ka:gürcüce"
+    " am:amharca",
+    "az": "en:ingilis zh:çin yue:kanton de:alman fr:fransız es:ispan pt:portuqal it:italyan nl:holland sv:isveç"
+    " da:danimarka no:norveç fi:fin is:island pl:polyak cs:çex sk:slovak hu:macar ro:rumın hr:xorvat sl:sloven"
+    " sr:serb sq:alban et:eston lv:latış lt:litva tr:türk az:azərbaycan vi:vyetnam id:indoneziya ms:malay"
+    " tl:filippin sw:suahili af:afrikaans ca:katalan gl:qalisiya eu:bask cy:uels ga:irland eo:esperanto ru:rus"
+    " uk:ukrayna bg:bolqar mk:makedon be:belarus kk:qazax mn:monqol el:yunan ar:ərəb fa:fars ur:urdu he:ivrit"
+    " hi:hind mr:marathi ne:nepal bn:benqal pa:pəncab gu:qucarat or:odiya ta:tamil te:teluqu kn:kannada"
+    " ml:malayalam si:sinhala th:tay lo:laos my:birman km:kxmer ja:yapon ko:koreya hy:erməni ka:gürcü am:amhar",
+    "vi": "en:anh zh:trung yue:quảng_đông de:đức fr:pháp es:tây_ban_nha pt:bồ_đào_nha it:italy nl:hà_lan"
+    " sv:thụy_điển da:đan_mạch no:na_uy fi:phần_lan is:iceland pl:ba_lan cs:séc sk:slovak hu:hungary"
+    " ro:romania hr:croatia sl:slovenia sr:serbia sq:albania et:estonia lv:latvia lt:litva tr:thổ_nhĩ_kỳ"
+    " az:azerbaijan vi:việt id:indonesia ms:mã_lai tl:philippines sw:swahili af:hà_lan ca:catalan gl:galician"
+    " eu:basque cy:wales ga:ireland eo:quốc_tế_ngữ ru:nga uk:ukraina bg:bulgaria mk:macedonia be:belarus"
+    " kk:kazakh mn:mông_cổ el:hy_lạp ar:ả_rập fa:ba_tư ur:urdu he:do_thái hi:hindi mr:marathi ne:nepal"
+    " bn:bangla pa:punjab gu:gujarati or:odia ta:tamil te:telugu kn:kannada ml:malayalam si:sinhala th:thái"
+    " lo:lào my:miến_điện km:khmer ja:nhật ko:hàn hy:armenia ka:georgia am:amharic",
+    "id": "en:inggris zh:tionghoa yue:kanton de:jerman fr:prancis es:spanyol pt:portugis it:italia nl:belanda"
+    " sv:swedia da:dansk no:norwegia fi:suomi is:islandia pl:polski cs:ceko sk:slovak hu:hungaria ro:rumania"
+    " hr:kroasia sl:slovenia sr:serbia sq:albania et:estonia lv:latvia lt:lituania tr:turki az:azerbaijani"
+    " vi:vietnam id:indonesia ms:melayu tl:filipino sw:swahili af:afrikaans ca:katalan gl:galisia eu:basque"
+    " cy:welsh ga:irlandia eo:esperanto ru:rusia uk:ukraina bg:bulgaria mk:makedonia be:belarusia kk:kazakh"
+    " mn:mongolia el:yunani ar:arab fa:persia ur:urdu he:ibrani hi:hindi mr:marathi ne:nepali bn:bengali"
+    " pa:punjabi gu:gujarat or:oriya ta:tamil te:telugu kn:kannada ml:malayalam si:sinhala th:thai lo:lao"
+    " my:burma km:khmer ja:jepang ko:korea hy:armenia ka:georgia am:amharik",
+    "ms": "en:inggeris zh:cina yue:kantonis de:jerman fr:perancis es:sepanyol pt:portugis it:itali nl:belanda"
+    " sv:sweden da:denmark no:norway fi:finland is:iceland pl:poland cs:czech sk:slovak hu:hungary ro:romania"
+    " hr:croatia sl:slovenia sr:serbia sq:albania et:estonia lv:latvia lt:lithuania tr:turki az:azerbaijan"
+    " vi:vietnam id:indonesia ms:melayu tl:filipina sw:swahili af:afrikaans ca:catalonia gl:galicia eu:basque"
+    " cy:wales ga:ireland eo:esperanto ru:rusia uk:ukraine bg:bulgaria mk:macedonia be:belarus kk:kazakhstan"
+    " mn:mongolia el:greek ar:arab fa:parsi ur:urdu he:ibrani hi:hindi mr:marathi ne:nepal bn:benggali"
+    " pa:punjabi gu:gujarat or:odia ta:tamil te:telugu kn:kannada ml:malayalam si:sinhala th:thai lo:laos"
+    " my:burma km:khmer ja:jepun ko:korea hy:armenia ka:georgia am:amharic",
+    "tl": "en:ingles zh:chinese yue:cantonese de:german fr:french es:spanish pt:portuguese it:italian nl:dutch"
+    " sv:swedish da:danish no:norwegian fi:finnish is:icelandic pl:polish cs:czech sk:slovak hu:hungarian"
+    " ro:romanian hr:croatian sl:slovenian sr:serbian sq:albanian et:estonian lv:latvian lt:lithuanian"
+    " tr:turkish az:azerbaijani vi:vietnamese id:indonesian ms:malay tl:filipino sw:swahili af:afrikaans"
+    " ca:catalan gl:galician eu:basque cy:welsh ga:irish eo:esperanto ru:russian uk:ukranian bg:bulgarian"
+    " mk:macedonian be:belarusian kk:kazakh mn:mongolian el:greek ar:arabic fa:persian ur:urdu he:hebrew"
+    " hi:hindi mr:marathi ne:nepali bn:bangla pa:punjabi gu:gujarati or:odia ta:tamil te:telugu kn:kannada"
+    " ml:malayalam si:sinhala th:thai lo:lao my:burmese km:khmer ja:japanese ko:korean hy:armenian ka:georgian"
+    " am:amharic",
+    "sw": "en:kiingereza zh:kichina yue:kikantoni de:kijerumani fr:kifaransa es:kihispania pt:kireno it:kiitaliano"
+    " nl:kiholanzi sv:kiswidi da:kidenmaki no:kinorwe fi:kifini is:kiisilandi pl:kipolandi cs:kicheki"
+    " sk:kislovakia hu:kihungaria ro:kiromania hr:kikorasia sl:kislovenia sr:kiserbia sq:kialbania"
+    " et:kiestonia lv:kilatvia lt:kilithuania tr:kituruki az:kiazerbaijani vi:kivietinamu id:kiindonesia"
+    " ms:kimalei tl:kifilipino sw:kiswahili af:kiafrikana ca:kikatalani gl:kigalisi eu:kibaski cy:kiwelisi"
+    " ga:kiayalandi eo:kiesperanto ru:kirusi uk:kiukraini bg:kibulgaria mk:kimacedonia be:kibelarusi"
+    " kk:kikazakh mn:kimongolia el:kigiriki ar:kiarabu fa:kiajemi ur:kiurdu he:kiebrania hi:kihindi"
+    " mr:kimarathi ne:kinepali bn:kibengali pa:kipunjabi gu:kigujarati or:kioriya ta:kitamili te:kitelugu"
+    " kn:kikannada ml:kimalayalamu si:kisinhala th:kithai lo:kilaosi my:kiburma km:kikambodia ja:kijapani"
+    " ko:kikorea hy:kiarmenia ka:kijojia am:kiamhari",
+    "af": "en:engels zh:chinees yue:kantonees de:duits fr:frans es:spaans pt:portugees it:italiaans nl:nederlands"
+    " sv:sweeds da:deens no:noors fi:fins is:yslands pl:pools cs:tsjeggies sk:slowaaks hu:hongaars ro:roemeens"
+    " hr:kroaties sl:sloweens sr:serwies sq:albanees et:estnies lv:letties lt:litaus tr:turks az:azerbeidjans"
+    " vi:viëtnamees id:indonesies ms:maleis tl:filippyns sw:swahili af:afrikaans ca:katalaans gl:galisies"
+    " eu:baskies cy:wallies ga:iers eo:esperanto ru:russies uk:oekraïens bg:bulgaars mk:masedonies"
+    " be:belarussies kk:kazaks mn:mongools el:grieks ar:arabies fa:persies ur:oerdoe he:hebreeus hi:hindi"
+    " mr:marathi ne:nepalees bn:bengaals pa:pandjabi gu:goedjarati or:oriya ta:tamil te:teloegoe kn:kannada"
+    " ml:malabaars si:sinhala th:thai lo:lao my:birmaans km:khmer ja:japannees ko:koreaans hy:armeens"
+    " ka:georgies am:amharies",
+    "ca": "en:anglès zh:xinès yue:cantonès de:alemany fr:francès es:espanyol pt:portuguès it:italià nl:neerlandès"
+    " sv:suec da:danès no:noruec fi:finès is:islandès pl:polonès cs:txec sk:eslovac hu:hongarès ro:romanès"
+    " hr:croat sl:eslovè sr:serbi sq:albanès et:estonià lv:letó lt:lituà tr:turc az:azerbaidjanès"
+    " vi:vietnamita id:indonesi ms:malai tl:filipí sw:suahili af:afrikaans ca:català gl:gallec eu:basc"
+    " cy:gal·lès ga:irlandès eo:esperanto ru:rus uk:ucraïnès bg:búlgar mk:macedoni be:belarús kk:kazakh"
+    " mn:mongol el:grec ar:àrab fa:persa ur:urdú he:hebreu hi:hindi mr:marathi ne:nepalès bn:bengalí"
+    " pa:panjabi gu:gujarati or:oriya ta:tàmil te:telugu kn:kannada ml:malaiàlam si:singalès th:tai lo:laosià"
+    " my:birmà km:khmer ja:japonès ko:coreà hy:armeni ka:georgià am:amhàric",
+    "gl": "en:inglés zh:chinés yue:cantonés de:alemán fr:francés es:español pt:portugués it:italiano nl:neerlandés"
+    " sv:sueco da:dinamarqués no:noruegués fi:finés is:islandés pl:polaco cs:checo sk:eslovaco hu:húngaro"
+    " ro:romanés hr:croata sl:esloveno sr:serbio sq:albanés et:estoniano lv:letón lt:lituano tr:turco"
+    " az:acerbaixano vi:vietnamita id:indonesio ms:malaio tl:filipino sw:suahili af:afrikaans ca:catalán"
+    " gl:galego eu:éuscaro cy:galés ga:irlandés eo:esperanto ru:ruso uk:ucraíno bg:búlgaro mk:macedonio"
+    " be:belaruso kk:kazako mn:mongol el:grego ar:árabe fa:persa ur:urdú he:hebreo hi:hindi mr:marathi"
+    " ne:nepalí bn:bengalí pa:panxabí gu:guxarati or:odiá ta:támil te:telugu kn:kannará ml:malabar si:cingalés"
+    " th:tailandés lo:laosiano my:birmano km:khmer ja:xaponés ko:coreano hy:armenio ka:xeorxiano am:amhárico",
+    "eu": "en:ingelesa zh:txinera yue:kantonera de:alemana fr:frantsesa es:gaztelania pt:portugesa it:italiera"
+    " nl:nederlandera sv:suediera da:daniera no:norvegiera fi:finlandiera is:islandiera pl:poloniera"
+    " cs:txekiera sk:eslovakiera hu:hungariera ro:errumaniera hr:kroaziera sl:esloveniera sr:serbiera"
+    " sq:albaniera et:estoniera lv:letoniera lt:lituaniera tr:turkiera az:azerbaijanera vi:vietnamera"
+    " id:indonesiera ms:malaysiera tl:filipinera sw:swahilia af:afrikaansa ca:katalana gl:galiziera eu:euskara"
+    " cy:galesa ga:irlandera eo:esperantoa ru:errusiera uk:ukrainera bg:bulgariera mk:mazedoniera"
+    " be:bielorrusiera kk:kazakhera mn:mongoliera el:greziera ar:arabiera fa:persiera ur:urdua he:hebreera"
+    " hi:hindia mr:marathera ne:nepalera bn:bengalera pa:punjabera gu:gujaratera or:oriya ta:tamilera"
+    " te:telugua kn:kannada ml:malabarera si:sinhala th:thailandiera lo:laosera my:birmaniera km:khemerera"
+    " ja:japoniera ko:koreera hy:armeniera ka:georgiera am:amharera",
+    "cy": "en:saesneg zh:tsieinëeg yue:cantoneeg de:almaeneg fr:ffrangeg es:sbaeneg pt:portiwgaleg it:eidaleg"
+    " nl:iseldireg sv:swedeg da:daneg no:norwyeg fi:ffinneg is:islandeg pl:pwyleg cs:tsieceg sk:slofaceg"
+    " hu:hwngareg ro:rwmaneg hr:croateg sl:slofeneg sr:serbeg sq:albaneg et:estoneg lv:latfieg lt:lithwaneg"
+    " tr:tyrceg az:aserbaijaneg vi:fietnameg id:indoneseg ms:maleieg tl:ffilipineg sw:swahili af:affricaneg"
+    " ca:catalaneg gl:galisieg eu:basgeg cy:cymraeg ga:gwyddeleg eo:esperanto ru:rwseg uk:wcreineg bg:bwlgareg"
+    " mk:macedoneg be:belarwseg kk:casacheg mn:mongoleg el:groeg ar:arabeg fa:perseg ur:wrdw he:hebraeg"
+    " hi:hindi mr:marathi ne:nepaleg bn:bengaleg pa:pwnjabeg gu:gwjarati or:odia ta:tamileg te:telugu"
+    " kn:kannada ml:malayalam si:sinhaleg th:thai lo:laoeg my:byrmaneg km:chmereg ja:japaneeg ko:coreeg"
+    " hy:armeneg ka:georgeg am:amhareg",
+    "ga": "en:béarla zh:sínis yue:cantainis de:gearmáinis fr:fraincis es:spáinnis pt:portaingéilis it:iodáilis"
+    " nl:ollainnis sv:sualainnis da:danmhairgis no:ioruais fi:fionlainnis is:íoslainnis pl:polainnis cs:seicis"
+    " sk:slóvaicis hu:ungáiris ro:rómáinis hr:cróitis sl:slóivéinis sr:seirbis sq:albáinis et:eastóinis"
+    " lv:laitvis lt:liotuáinis tr:tuircis az:asarbaiseáinis vi:vítneaimis id:indinéisis ms:malaeis"
+    " tl:filipínis sw:svahaílis af:afracáinis ca:catalóinis gl:gailísis eu:bascais cy:breatnais ga:gaeilge"
+    " eo:esperanto ru:rúisis uk:úcráinis bg:bulgáiris mk:macadóinis be:bealarúisis kk:casaicis mn:mongóilis"
+    " el:gréigis ar:araibis fa:peirsis ur:urdúis he:eabhrais hi:hiondúis mr:maraitis ne:neipeailis"
+    " bn:beangáilis pa:puinseáibis gu:gúisearáitis or:odia ta:tamailis te:teileagúis kn:cannadais"
+    " ml:mailéalaimis si:siolóinis th:téalainnis lo:laoisis my:burmais km:ciméiris ja:seapáinis ko:cóiréis"
+    " hy:airméinis ka:seoirsis am:amáiris",
+    "eo": "en:angla zh:ĉina yue:kantona de:germana fr:franca es:hispana pt:portugala it:itala nl:nederlanda"
+    " sv:sveda da:dana no:norvega fi:finna is:islanda pl:pola cs:ĉeĥa sk:slovaka hu:hungara ro:rumana"
+    " hr:kroata sl:slovena sr:serba sq:albana et:estona lv:latva lt:litova tr:turka az:azerbajĝana vi:vjetnama"
+    " id:indonezia ms:malaja tl:filipina sw:svahila af:afrikansa ca:kataluna gl:galega eu:eŭska cy:kimra"
+    " ga:irlanda eo:esperanto ru:rusa uk:ukraina bg:bulgara mk:makedona be:belorusa kk:kazaĥa mn:mongola"
+    " el:greka ar:araba fa:persa ur:urduo he:hebrea hi:hinda mr:marata ne:nepala bn:bengala pa:panĝaba"
+    " gu:guĝarata or:orijo ta:tamila te:telugua kn:kanara ml:malajalama si:sinhala th:taja lo:laŭa my:birma"
+    " km:kmera ja:japana ko:korea hy:armena ka:kartvela am:amhara",
+    "ru": "en:английский zh:китайский yue:кантонский de:немецкий fr:французский es:испанский pt:португальский"
+    " it:итальянский nl:нидерландский sv:шведский da:датский no:норвежский fi:финский is:исландский"
+    " pl:польский cs:чешский sk:словацкий hu:венгерский ro:румынский hr:хорватский sl:словенский sr:сербский"
+    " sq:албанский et:эстонский lv:латышский lt:литовский tr:турецкий az:азербайджанский vi:вьетнамский"
+    " id:индонезийский ms:малайский tl:филиппинский sw:суахили af:африкаанс ca:каталанский gl:галисийский"
+    " eu:баскский cy:валлийский ga:ирландский eo:эсперанто ru:русский uk:украинский bg:болгарский"
+    " mk:македонский be:белорусский kk:казахский mn:монгольский el:греческий ar:арабский fa:персидский ur:урду"
+    " he:иврит hi:хинди mr:маратхи ne:непальский bn:бенгальский pa:панджаби gu:гуджарати or:ория ta:тамильский"
+    " te:телугу kn:каннада ml:малаялам si:сингальский th:тайский lo:лаосский my:бирманский km:кхмерский"
+    " ja:японский ko:корейский hy:армянский ka:грузинский am:амхарский",
+    "uk": "en:англійська zh:китайська yue:кантонська de:німецька fr:французька es:іспанська pt:португальська"
+    " it:італійська nl:нідерландська sv:шведська da:данська no:норвезька fi:фінська is:ісландська pl:польська"
+    " cs:чеська sk:словацька hu:угорська ro:румунська hr:хорватська sl:словенська sr:сербська sq:албанська"
+    " et:естонська lv:латиська lt:литовська tr:турецька az:азербайджанська vi:вʼєтнамська id:індонезійська"
+    " ms:малайська tl:філіппінська sw:суахілі af:африкаанс ca:каталонська gl:галісійська eu:баскська"
+    " cy:валлійська ga:ірландська eo:есперанто ru:російська uk:українська bg:болгарська mk:македонська"
+    " be:білоруська kk:казахська mn:монгольська el:грецька ar:арабська fa:перська ur:урду he:іврит hi:гінді"
+    " mr:маратхі ne:непальська bn:бенгальська pa:панджабі gu:гуджараті or:одія ta:тамільська te:телугу"
+    " kn:каннада ml:малаялам si:сингальська th:тайська lo:лаоська my:бірманська km:кхмерська ja:японська"
+    " ko:корейська hy:вірменська ka:грузинська am:амхарська",
+    "bg": "en:английски zh:китайски yue:кантонски de:немски fr:френски es:испански pt:португалски it:италиански"
+    " nl:нидерландски sv:шведски da:датски no:норвежки fi:фински is:исландски pl:полски cs:чешки sk:словашки"
+    " hu:унгарски ro:румънски hr:хърватски sl:словенски sr:сръбски sq:албански et:естонски lv:латвийски"
+    " lt:литовски tr:турски az:азербайджански vi:виетнамски id:индонезийски ms:малайски tl:филипински"
+    " sw:суахили af:африканс ca:каталонски gl:галисийски eu:баски cy:уелски ga:ирландски eo:есперанто ru:руски"
+    " uk:украински bg:български mk:македонски be:беларуски kk:казахски mn:монголски el:гръцки ar:арабски"
+    " fa:персийски ur:урду he:иврит hi:хинди mr:марати ne:непалски bn:бенгалски pa:пенджабски gu:гуджарати"
+    " or:ория ta:тамилски te:телугу kn:каннада ml:малаялам si:синхалски th:тайски lo:лаоски my:бирмански"
+    " km:кхмерски ja:японски ko:корейски hy:арменски ka:грузински am:амхарски",
+    "mk": "en:англиски zh:кинески yue:кантонски de:германски fr:француски es:шпански pt:португалски it:италијански"
+    " nl:холандски sv:шведски da:дански no:норвешки fi:фински is:исландски pl:полски cs:чешки sk:словачки"
+    " hu:унгарски ro:романски hr:хрватски sl:словенечки sr:српски sq:албански et:естонски lv:латвиски"
+    " lt:литвански tr:турски az:азербејџански vi:виетнамски id:индонезиски ms:малајски tl:филипински"
+    " sw:свахили af:африканс ca:каталонски gl:галисиски eu:баскиски cy:велшки ga:ирски eo:есперанто ru:руски"
+    " uk:украински bg:бугарски mk:македонски be:белоруски kk:казашки mn:монголски el:грчки ar:арапски"
+    " fa:персиски ur:урду he:хебрејски hi:хинди mr:марати ne:непалски bn:бенгалски pa:пенџапски gu:гуџарати"
+    " or:одија ta:тамилски te:телугу kn:каннада ml:малајалски si:синхалски th:тајландски lo:лаошки"
+    " my:бурмански km:кмерски ja:јапонски ko:корејски hy:ерменски ka:грузиски am:амхарски",
+    "be": "en:англійская zh:кітайская de:нямецкая fr:французская es:іспанская pt:партугальская it:італьянская"
+    " nl:нідэрландская sv:шведская da:дацкая no:нарвежская fi:фінская is:ісландская pl:польская cs:чэшская"
+    " sk:славацкая hu:венгерская ro:румынская hr:харвацкая sl:славенская sr:сербская sq:албанская et:эстонская"
+    " lv:латышская lt:літоўская tr:турэцкая az:азербайджанская vi:в’етнамская id:інданезійская ms:малайская"
+    " tl:філіпінская sw:суахілі af:афрыкаанс ca:каталанская gl:галісійская eu:баскская cy:валійская"
+    " ga:ірландская eo:эсперанта ru:руская uk:украінская bg:балгарская mk:македонская be:беларуская"
+    " kk:казахская mn:мангольская el:грэчаская ar:арабская fa:фарсі ur:урду he:іўрыт hi:хіндзі mr:маратхі"
+    " ne:непальская bn:бенгальская pa:панджабі gu:гуджараці or:орыя ta:тамільская te:тэлугу kn:канада"
+    " ml:малаялам si:сінгальская th:тайская lo:лаоская my:бірманская km:кхмерская ja:японская ko:карэйская"
+    " hy:армянская ka:грузінская am:амхарская",
+    "kk": "en:ағылшын zh:қытай yue:кантон de:неміс fr:француз es:испан pt:португал it:итальян nl:нидерланд sv:швед"
+    " da:дат no:норвег fi:фин is:исланд pl:поляк cs:чех sk:словак hu:венгр ro:румын hr:хорват sl:словен"
+    " sr:серб sq:албан et:эстон lv:латыш lt:литва tr:түрік az:әзірбайжан vi:вьетнам id:индонезия ms:малай"
+    " tl:филиппин sw:суахили af:африкаанс ca:каталан gl:галисия eu:баск cy:валлий ga:ирланд eo:эсперанто"
+    " ru:орыс uk:украин bg:болгар mk:македон be:беларусь kk:қазақ mn:моңғол el:грек ar:араб fa:парсы ur:урду"
+    " he:иврит hi:хинди mr:маратхи ne:непал bn:бенгал pa:пенджаб gu:гуджарати or:ория ta:тамил te:телугу"
+    " kn:каннада ml:малаялам si:сингал th:тай lo:лаос my:бирма km:кхмер ja:жапон ko:корей hy:армян ka:грузин"
+    " am:амхар",
+    "mn": "en:англи zh:хятад yue:кантон de:герман fr:франц es:испани pt:португал it:итали nl:нидерланд sv:швед"
+    " da:дани no:норвег fi:фин is:исланд pl:польш cs:чех sk:словак hu:мажар ro:румын hr:хорват sl:словени"
+    " sr:серб sq:албани et:эстони lv:латви lt:литва tr:турк az:азербайжан vi:вьетнам id:индонези ms:малай"
+    " tl:филипино sw:свахили af:африкаанс ca:каталан gl:галего eu:баск cy:уэльс ga:ирланд eo:эсперанто ru:орос"
+    " uk:украин bg:болгар mk:македон be:беларусь kk:казах mn:монгол el:грек ar:араб fa:перс ur:урду he:еврей"
+    " hi:хинди mr:марати ne:балба bn:бенгал pa:панжаби gu:гужарати or:ория ta:тамил te:тэлүгү kn:каннада"
+    " ml:малаялам si:синхала th:тай lo:лаос my:бирм km:кхмер ja:япон ko:солонгос hy:армен ka:гүрж am:амхар",
 }
+"""Latin and Cyrillic scripts: by the language that is spoken, what it calls the others."""
 
-NAMES: dict[str, str] = {name: tag for tag, listed in _SPACED.items() for name in listed.split()}
-"""A name as a word of its own, to the tag."""
+ALSO = (
+    "es:castellà/castelán/castelhano/castigliano/kastilianisch/castillan/castilianu zh:mandarijn/mandarino/mandarim"
+    " nl:flemish/vlaams/flamand tl:tagalog sw:kiswahili fa:dari no:nynorsk/riksmål he:ivrit"
+    " pt:brazilian/brasileiro/brasilianisch ko:koreai ja:japán hr:bosnian id:indonéz"
+    "en:englische/englischen/englischer/englisches en:anglaise/engelse/angielsku/angielskim"
+    " en:anglicky/angličtiny/angličtině/engleza en:ingilizceye/английском/английською/англійською"
+    " en:англійську/англійській/на-английски/английского zh:mandarin/chinesische/chinesischen/chinoise"
+    " zh:chińsku/çinceye/китайском/китайською zh:putonghua de:deutsche/deutschen/allemande/aleman"
+    " de:tedesca/duitse/niemiecku/niemieckim de:německy/němčiny/almancaya/немецком"
+    " de:немецки/німецькою/німецьку fr:französische/französischen/francais/française"
+    " fr:frances/franse/francusku/francouzsky fr:fransızcaya/французском/французски/французькою fr:французьку"
+    " es:castilian/spanische/spanischen/espagnole es:espanol/castellano/spagnola/spaanse"
+    " es:hiszpańsku/španělsky/ispanyolcaya/испанском es:іспанською/іспанську"
+    " pt:portugiesische/portugaise/portugues/portugalsku pt:португальском/португальською"
+    " it:italienische/italienischen/italiana/italiaanse it:włosku/italsky/итальянском/італійською"
+    " nl:niederländische/holländisch/holandés/neerlandês nl:nederlandse/holländska/hollandsk/holenderski"
+    " nl:hollandaca/нидерландском/голландском/нідерландською sv:szwedzku/шведском da:датском"
+    " no:bokmål/норвежском fi:finlandais/finlandés/финском pl:polnische/polonaise/polsku/polskim"
+    " pl:польском/польською/польську cs:česky/češtiny/чешском sk:slovensky/slovenčiny/словацком hu:венгерском"
+    " ro:румынском hr:хорватском sr:сербском sl:slovenščini ru:russische/russischen/rosyjsku/rusky"
+    " ru:rusçaya/русском/русски/російською ru:російську uk:ukraińsku/украинском/українську/українською"
+    " uk:українській bg:болгарском el:греческом tr:türkische/turque/turecku/türkçeye tr:турецком"
+    " ar:arabische/arabsku/арабском fa:farsi he:иврите ja:japanische/japonaise/japońsku/japoncaya"
+    " ja:японском/японською ko:корейском/корейською th:тайском vi:вьетнамском"
+)
+"""Other names and inflections that no rule makes, several a tag."""
 
-_HAN = {
-    "en": "英文 英语 英語",
-    "zh-Hans": "简体中文 簡體中文 简体字 簡體字 简体 簡體 中文 汉语 漢語 普通话 普通話 国语 中国語 中國語",
-    "zh-Hant": "繁体中文 繁體中文 繁體字 繁体字 繁體 繁体 正體中文 國語",
-    "yue": "粤语 粵語 广东话 廣東話 广东话 白话 広東語",
-    "ja": "日文 日语 日語 日本語 日本语",
-    "ko": "韩文 韓文 韩语 韓語 韓国語 朝鲜语",
-    "de": "德文 德语 德語 ドイツ語",
-    "fr": "法文 法语 法語 フランス語",
-    "es": "西班牙语 西班牙語 西班牙文 スペイン語",
-    "pt": "葡萄牙语 葡萄牙語 葡语 ポルトガル語",
-    "it": "意大利语 義大利語 意大利文 義大利文 イタリア語",
-    "ru": "俄文 俄语 俄語 ロシア語",
-    "ar": "阿拉伯语 阿拉伯語 アラビア語",
-    "th": "泰语 泰語 泰文 タイ語",
-    "vi": "越南语 越南語 越南文 ベトナム語",
-    "id": "印尼语 印尼文 インドネシア語",
-    "hi": "印地语 ヒンディー語",
-    "tr": "土耳其语 トルコ語",
-    "nl": "荷兰语 荷蘭語 オランダ語",
+HAN = (
+    "en:英语/英文/英語"
+    " zh:中文/中国語/简体中文/簡體中文/简体字/簡體字/简体/簡體/汉语/漢語/普通话/普通話/国语/中國語"
+    " yue:粤语/粵語/広東語/广东话/廣東話/白话 de:德语/德文/ドイツ語/德語 fr:法语/法文/フランス語/法語"
+    " es:西班牙语/西班牙文/スペイン語/西班牙語 pt:葡萄牙语/葡萄牙文/ポルトガル語/葡萄牙語/葡语"
+    " it:意大利语/義大利文/イタリア語/義大利語/意大利文 nl:荷兰语/荷蘭文/オランダ語/荷蘭語"
+    " sv:瑞典语/瑞典文/スウェーデン語 da:丹麦语/丹麥文/デンマーク語 no:挪威语/挪威文/ノルウェー語"
+    " fi:芬兰语/芬蘭文/フィンランド語 is:冰岛语/冰島文/アイスランド語 pl:波兰语/波蘭文/ポーランド語"
+    " cs:捷克语/捷克文/チェコ語 sk:斯洛伐克语/斯洛伐克文/スロバキア語 hu:匈牙利语/匈牙利文/ハンガリー語"
+    " ro:罗马尼亚语/羅馬尼亞文/ルーマニア語 hr:克罗地亚语/克羅埃西亞文/クロアチア語"
+    " sl:斯洛文尼亚语/斯洛維尼亞文/スロベニア語 sr:塞尔维亚语/塞爾維亞文/セルビア語"
+    " sq:阿尔巴尼亚语/阿爾巴尼亞文/アルバニア語 et:爱沙尼亚语/愛沙尼亞文/エストニア語"
+    " lv:拉脱维亚语/拉脫維亞文/ラトビア語 lt:立陶宛语/立陶宛文/リトアニア語 tr:土耳其语/土耳其文/トルコ語"
+    " az:阿塞拜疆语/亞塞拜然文/アゼルバイジャン語 vi:越南语/越南文/ベトナム語/越南語"
+    " id:印度尼西亚语/印尼文/インドネシア語/印尼语 ms:马来语/馬來文/マレー語 tl:菲律宾语/菲律賓文/フィリピノ語"
+    " sw:斯瓦希里语/史瓦希里文/スワヒリ語 af:南非荷兰语/南非荷蘭文/アフリカーンス語"
+    " ca:加泰罗尼亚语/加泰蘭文/カタロニア語 gl:加利西亚语/加利西亞文/ガリシア語 eu:巴斯克语/巴斯克文/バスク語"
+    " cy:威尔士语/威爾斯文/ウェールズ語 ga:爱尔兰语/愛爾蘭文/アイルランド語 eo:世界语/世界文/エスペラント語"
+    " ru:俄语/俄文/ロシア語/俄語 uk:乌克兰语/烏克蘭文/ウクライナ語 bg:保加利亚语/保加利亞文/ブルガリア語"
+    " mk:马其顿语/馬其頓文/マケドニア語 be:白俄罗斯语/白俄羅斯文/ベラルーシ語 kk:哈萨克语/哈薩克文/カザフ語"
+    " mn:蒙古语/蒙古文/モンゴル語 el:希腊语/希臘文/ギリシャ語 ar:阿拉伯语/阿拉伯文/アラビア語/阿拉伯語"
+    " fa:波斯语/波斯文/ペルシア語 ur:乌尔都语/烏都文/ウルドゥー語 he:希伯来语/希伯來文/ヘブライ語"
+    " hi:印地语/印地文/ヒンディー語 mr:马拉地语/馬拉地文/マラーティー語 ne:尼泊尔语/尼泊爾文/ネパール語"
+    " bn:孟加拉语/孟加拉文/ベンガル語 pa:旁遮普语/旁遮普文/パンジャブ語 gu:古吉拉特语/古吉拉特文/グジャラート語"
+    " or:奥里亚语/歐迪亞文/オディア語 ta:泰米尔语/坦米爾文/タミル語 te:泰卢固语/泰盧固文/テルグ語"
+    " kn:卡纳达语/坎那達文/カンナダ語 ml:马拉雅拉姆语/馬來亞拉姆文/マラヤーラム語 si:僧伽罗语/僧伽羅文/シンハラ語"
+    " th:泰语/泰文/タイ語/泰語 lo:老挝语/寮文/ラオ語 my:缅甸语/緬甸文/ミャンマー語"
+    " km:高棉语/高棉文/クメール語 ja:日语/日文/日本語/日語/日本语 ko:韩语/韓文/韓国語/韩文/韓語/朝鲜语"
+    " hy:亚美尼亚语/亞美尼亞文/アルメニア語 ka:格鲁吉亚语/喬治亞文/ジョージア語"
+    " am:阿姆哈拉语/阿姆哈拉文/アムハラ語 zh-Hant:繁体中文/繁體中文/繁體字/繁体字/繁體/繁体/正體中文/國語"
+)
+"""Inside Chinese or Japanese text, several a tag."""
+
+HANGUL = (
+    "en:영어/영문 zh:중국어/중문 yue:광둥어 de:독일어 fr:프랑스어/불어 es:스페인어"
+    " pt:포르투갈어 it:이탈리아어 nl:네덜란드어 sv:스웨덴어 da:덴마크어 no:노르웨이어 fi:핀란드어"
+    " is:아이슬란드어 pl:폴란드어 cs:체코어 sk:슬로바키아어 hu:헝가리어 ro:루마니아어 hr:크로아티아어"
+    " sl:슬로베니아어 sr:세르비아어 sq:알바니아어 et:에스토니아어 lv:라트비아어 lt:리투아니아어"
+    " tr:튀르키예어 az:아제르바이잔어 vi:베트남어 id:인도네시아어 ms:말레이어 tl:필리핀어 sw:스와힐리어"
+    " af:아프리칸스어 ca:카탈로니아어 gl:갈리시아어 eu:바스크어 cy:웨일스어 ga:아일랜드어"
+    " eo:에스페란토어 ru:러시아어 uk:우크라이나어 bg:불가리아어 mk:마케도니아어 be:벨라루스어"
+    " kk:카자흐어 mn:몽골어 el:그리스어 ar:아랍어 fa:페르시아어 ur:우르두어 he:히브리어 hi:힌디어"
+    " mr:마라티어 ne:네팔어 bn:벵골어 pa:펀잡어 gu:구자라트어 or:오리야어 ta:타밀어 te:텔루구어"
+    " kn:칸나다어 ml:말라얄람어 si:싱할라어 th:태국어 lo:라오어 my:버마어 km:크메르어"
+    " ja:일본어/일어 ko:한국어/한글/우리말 hy:아르메니아어 ka:조지아어 am:암하라어"
+)
+"""Inside Korean text, several a tag."""
+
+OTHER: dict[str, str] = {
+    "el": "en:αγγλικά zh:κινεζικά yue:καντονέζικα de:γερμανικά fr:γαλλικά es:ισπανικά pt:πορτογαλικά it:ιταλικά"
+    " nl:ολλανδικά sv:σουηδικά da:δανικά no:νορβηγικά fi:φινλανδικά is:ισλανδικά pl:πολωνικά cs:τσεχικά"
+    " sk:σλοβακικά hu:ουγγρικά ro:ρουμανικά hr:κροατικά sl:σλοβενικά sr:σερβικά sq:αλβανικά et:εσθονικά"
+    " lv:λετονικά lt:λιθουανικά tr:τουρκικά az:αζερμπαϊτζανικά vi:βιετναμικά id:ινδονησιακά ms:μαλαισιανά"
+    " tl:φιλιππινικά sw:σουαχίλι af:αφρικάανς ca:καταλανικά gl:γαλικιανά eu:βασκικά cy:ουαλικά ga:ιρλανδικά"
+    " eo:εσπεράντο ru:ρωσικά uk:ουκρανικά bg:βουλγαρικά mk:σλαβομακεδονικά be:λευκορωσικά kk:καζακικά"
+    " mn:μογγολικά el:ελληνικά ar:αραβικά fa:περσικά ur:ούρντου he:εβραϊκά hi:χίντι mr:μαραθικά ne:νεπαλικά"
+    " bn:βεγγαλικά pa:παντζαπικά gu:γκουτζαρατικά or:όντια ta:ταμιλικά te:τελούγκου kn:κανάντα"
+    " ml:μαλαγιαλαμικά si:σινχαλεζικά th:ταϊλανδικά lo:λαοτινά my:βιρμανικά km:χμερ ja:ιαπωνικά ko:κορεατικά"
+    " hy:αρμενικά ka:γεωργιανά am:αμχαρικά",
+    "ar": "en:الإنجليزية zh:الصينية yue:الكَنْتُونية de:الألمانية fr:الفرنسية es:الإسبانية pt:البرتغالية"
+    " it:الإيطالية nl:الهولندية sv:السويدية da:الدانمركية no:النرويجية fi:الفنلندية is:الأيسلندية pl:البولندية"
+    " cs:التشيكية sk:السلوفاكية hu:الهنغارية ro:الرومانية hr:الكرواتية sl:السلوفانية sr:الصربية sq:الألبانية"
+    " et:الإستونية lv:اللاتفية lt:الليتوانية tr:التركية az:الأذربيجانية vi:الفيتنامية id:الإندونيسية"
+    " ms:الماليزية tl:الفلبينية sw:السواحلية af:الأفريقانية ca:الكتالانية gl:الجاليكية eu:الباسكية cy:الويلزية"
+    " ga:الأيرلندية eo:الإسبرانتو ru:الروسية uk:الأوكرانية bg:البلغارية mk:المقدونية be:البيلاروسية"
+    " kk:الكازاخستانية mn:المنغولية el:اليونانية ar:العربية fa:الفارسية ur:الأوردية he:العبرية hi:الهندية"
+    " mr:الماراثية ne:النيبالية bn:البنغالية pa:البنجابية gu:الغوجاراتية or:الأورية ta:التاميلية te:التيلوغوية"
+    " kn:الكانادا ml:المالايالامية si:السنهالية th:التايلاندية lo:اللاوية my:البورمية km:الخميرية ja:اليابانية"
+    " ko:الكورية hy:الأرمنية ka:الجورجية am:الأمهرية",
+    "fa": "en:انگلیسی zh:چینی yue:کانتونی de:آلمانی fr:فرانسوی es:اسپانیایی pt:پرتغالی it:ایتالیایی nl:هلندی"
+    " sv:سوئدی da:دانمارکی no:نروژی fi:فنلاندی is:ایسلندی pl:لهستانی cs:چکی sk:اسلواکی hu:مجاری ro:رومانیایی"
+    " hr:کروات sl:اسلوونیایی sr:صربی sq:آلبانیایی et:استونیایی lv:لتونیایی lt:لیتوانیایی vi:ویتنامی"
+    " id:اندونزیایی ms:مالایی tl:فیلیپینی sw:سواحیلی af:آفریکانس ca:کاتالان gl:گالیسیایی eu:باسکی cy:ولزی"
+    " ga:ایرلندی eo:اسپرانتو ru:روسی uk:اوکراینی bg:بلغاری mk:مقدونی be:بلاروسی kk:قزاقی mn:مغولی el:یونانی"
+    " ar:عربی fa:فارسی ur:اردو he:عبری hi:هندی mr:مراتی ne:نپالی bn:بنگالی pa:پنجابی gu:گجراتی or:اوریه‌ای"
+    " ta:تامیلی te:تلوگویی kn:کانارا ml:مالایالامی si:سینهالی th:تایلندی lo:لائوسی my:برمه‌ای km:خمری ja:ژاپنی"
+    " ko:کره‌ای hy:ارمنی ka:گرجی am:امهری",
+    "ur": "en:انگریزی zh:چینی yue:کینٹونیز de:جرمن fr:فرانسیسی es:ہسپانوی pt:پُرتگالی it:اطالوی nl:ڈچ sv:سویڈش"
+    " da:ڈینش no:نارویجین fi:فینیش pl:پولش cs:چیک sk:سلوواک hu:ہنگیرین ro:رومینین hr:کراتی sl:سلووینیائی"
+    " sr:سربین sq:البانی et:اسٹونین lv:لیٹوین lt:لیتھوینین tr:ترکی az:آذربائیجانی vi:ویتنامی id:انڈونیثیائی"
+    " ms:مالے tl:فلیپینو sw:سواحلی af:افریقی ca:کیٹالان gl:گالیشیائی eu:باسکی cy:ویلش ga:آئرش eo:ایسپرانٹو"
+    " ru:روسی uk:یوکرینیائی bg:بلغاری mk:مقدونیائی be:بیلاروسی kk:قزاخ mn:منگولین el:یونانی ar:عربی fa:فارسی"
+    " ur:اردو he:عبرانی hi:ہندی mr:مراٹھی ne:نیپالی bn:بنگلہ pa:پنجابی gu:گجراتی or:اڑیہ ta:تمل te:تیلگو"
+    " kn:کنّاڈا ml:مالایالم si:سنہالا th:تھائی lo:لاؤ my:برمی km:خمیر ja:جاپانی ko:کوریائی hy:آرمینیائی"
+    " ka:جارجیائی am:امہاری",
+    "he": "en:אנגלית zh:סינית yue:קנטונזית de:גרמנית fr:צרפתית es:ספרדית pt:פורטוגזית it:איטלקית nl:הולנדית"
+    " sv:שוודית da:דנית no:נורווגית fi:פינית is:איסלנדית pl:פולנית cs:צ׳כית sk:סלובקית hu:הונגרית ro:רומנית"
+    " hr:קרואטית sl:סלובנית sr:סרבית sq:אלבנית et:אסטונית lv:לטבית lt:ליטאית tr:טורקית az:אזרית vi:וייטנאמית"
+    " id:אינדונזית ms:מלאית tl:פיליפינית sw:סווהילי af:אפריקאנס ca:קטלאנית gl:גליציאנית eu:בסקית cy:וולשית"
+    " ga:אירית eo:אספרנטו ru:רוסית uk:אוקראינית bg:בולגרית mk:מקדונית be:בלארוסית kk:קזחית mn:מונגולית"
+    " el:יוונית ar:ערבית fa:פרסית ur:אורדו he:עברית hi:הינדי mr:מראטהית ne:נפאלית bn:בנגלית pa:פנג׳אבי"
+    " gu:גוג׳ארטי or:אורייה ta:טמילית te:טלוגו kn:קנאדה ml:מליאלאם si:סינהלה th:תאית lo:לאו my:בורמזית"
+    " km:חמרית ja:יפנית ko:קוריאנית hy:ארמנית ka:גאורגית am:אמהרית",
+    "hi": "en:अंग्रेज़ी zh:चीनी yue:कैंटोनीज़ de:जर्मन fr:फ़्रेंच es:स्पेनिश pt:पुर्तगाली it:इतालवी nl:डच"
+    " sv:स्वीडिश da:डेनिश no:नॉर्वेजियाई fi:फ़िनिश is:आइसलैंडिक pl:पोलिश cs:चेक sk:स्लोवाक hu:हंगेरियाई"
+    " ro:रोमानियाई hr:क्रोएशियाई sl:स्लोवेनियाई sr:सर्बियाई sq:अल्बानियाई et:एस्टोनियाई lv:लातवियाई"
+    " lt:लिथुआनियाई tr:तुर्की az:अज़रबैजानी vi:वियतनामी id:इंडोनेशियाई ms:मलय tl:फ़िलिपीनो sw:स्वाहिली"
+    " af:अफ़्रीकी ca:कातालान gl:गैलिशियन eu:बास्क cy:वेल्श ga:आयरिश eo:एस्पेरेंतो ru:रूसी uk:यूक्रेनियाई"
+    " bg:बुल्गारियाई mk:मकदूनियाई be:बेलारूसी kk:कज़ाख़ mn:मंगोलियाई el:यूनानी ar:अरबी fa:फ़ारसी ur:उर्दू"
+    " he:हिब्रू hi:हिन्दी mr:मराठी ne:नेपाली bn:बंगाली pa:पंजाबी gu:गुजराती or:ओड़िया ta:तमिल te:तेलुगू"
+    " kn:कन्नड़ ml:मलयालम si:सिंहली th:थाई lo:लाओ my:बर्मीज़ km:खमेर ja:जापानी ko:कोरियाई hy:आर्मेनियाई"
+    " ka:जॉर्जियाई am:अम्हेरी",
+    "mr": "en:इंग्रजी zh:चीनी yue:कँटोनीज de:जर्मन fr:फ्रेंच es:स्पॅनिश pt:पोर्तुगीज it:इटालियन nl:डच sv:स्वीडिश"
+    " da:डॅनिश no:नॉर्वेजियन fi:फिनिश is:आईसलँडिक pl:पोलिश cs:झेक sk:स्लोव्हाक hu:हंगेरियन ro:रोमानियन"
+    " hr:क्रोएशियन sl:स्लोव्हेनियन sr:सर्बियन sq:अल्बानियन et:इस्टोनियन lv:लात्व्हियन lt:लिथुआनियन tr:तुर्की"
+    " az:अझरबैजानी vi:व्हिएतनामी id:इंडोनेशियन ms:मलय tl:फिलिपिनो sw:स्वाहिली af:अफ्रिकान्स ca:कातालान"
+    " gl:गॅलिशियन eu:बास्क cy:वेल्श ga:आयरिश eo:एस्परान्टो ru:रशियन uk:युक्रेनियन bg:बल्गेरियन mk:मॅसेडोनियन"
+    " be:बेलारुशियन kk:कझाक mn:मंगोलियन el:ग्रीक ar:अरबी fa:फारसी ur:उर्दू he:हिब्रू hi:हिंदी mr:मराठी"
+    " ne:नेपाळी bn:बंगाली pa:पंजाबी gu:गुजराती or:उडिया ta:तामिळ te:तेलगू kn:कन्नड ml:मल्याळम si:सिंहला th:थाई"
+    " lo:लाओ my:बर्मी km:ख्मेर ja:जपानी ko:कोरियन hy:अर्मेनियन ka:जॉर्जियन am:अम्हारिक",
+    "ne": "en:अङ्ग्रेजी zh:चिनियाँ yue:क्यान्टोनिज de:जर्मन fr:फ्रान्सेली es:स्पेनी pt:पोर्तुगी it:इटालेली nl:डच"
+    " sv:स्विडिस da:डेनिस no:नर्वेली fi:फिनिस is:आइसल्यान्डियाली pl:पोलिस cs:चेक sk:स्लोभाकियाली"
+    " hu:हङ्गेरियाली ro:रोमानियाली hr:क्रोयसियाली sl:स्लोभेनियाली sr:सर्बियाली sq:अल्बानियाली et:इस्टोनियन"
+    " lv:लात्भियाली lt:लिथुआनियाली tr:टर्किश az:अजरबैजानी vi:भियतनामी id:इन्डोनेसियाली ms:मलाय tl:फिलिपिनी"
+    " sw:स्वाहिली af:अफ्रिकान्स ca:क्याटालन gl:गलिसियाली eu:बास्क cy:वेल्श ga:आइरिस eo:एस्पेरान्तो ru:रसियाली"
+    " uk:युक्रेनी bg:बुल्गेरियाली mk:म्यासेडोनियन be:बेलारुसी kk:काजाख mn:मङ्गोलियाली el:ग्रीक ar:अरबी"
+    " fa:फारसी ur:उर्दु he:हिब्रु hi:हिन्दी mr:मराठी ne:नेपाली bn:बंगाली pa:पंजाबी gu:गुजराती or:उडिया"
+    " ta:तामिल te:तेलुगु kn:कन्नाडा ml:मलयालम si:सिन्हाली th:थाई lo:लाओ my:बर्मेली km:खमेर ja:जापानी"
+    " ko:कोरियाली hy:आर्मेनियाली ka:जर्जियाली am:अम्हारिक",
+    "bn": "en:ইংরেজি zh:চীনা yue:ক্যান্টোনিজ de:জার্মান fr:ফরাসি es:স্প্যানিশ pt:পর্তুগীজ it:ইতালিয় nl:ওলন্দাজ"
+    " sv:সুইডিশ da:ডেনিশ no:নরওয়েজীয় fi:ফিনিশ is:আইসল্যান্ডীয় pl:পোলিশ cs:চেক sk:স্লোভাক hu:হাঙ্গেরীয়"
+    " ro:রোমানীয় hr:ক্রোয়েশীয় sl:স্লোভেনীয় sr:সার্বীয় sq:আলবেনীয় et:এস্তোনীয় lv:লাত্‌ভীয়"
+    " lt:লিথুয়েনীয় tr:তুর্কী az:আজারবাইজানী vi:ভিয়েতনামী id:ইন্দোনেশীয় ms:মালয় tl:ফিলিপিনো sw:সোয়াহিলি"
+    " af:আফ্রিকান ca:কাতালান gl:গ্যালিশিয় eu:বাস্ক cy:ওয়েলশ ga:আইরিশ eo:এস্পেরান্তো ru:রুশ uk:ইউক্রেনীয়"
+    " bg:বুলগেরিয় mk:ম্যাসিডোনীয় be:বেলারুশিয় kk:কাজাখ mn:মঙ্গোলিয় el:গ্রিক ar:আরবি fa:ফার্সি ur:উর্দু"
+    " he:হিব্রু hi:হিন্দি mr:মারাঠি ne:নেপালী bn:বাংলা pa:পাঞ্জাবী gu:গুজরাটি or:ওড়িয়া ta:তামিল te:তেলুগু"
+    " kn:কন্নড় ml:মালায়ালাম si:সিংহলী th:থাই lo:লাও my:বর্মি km:খমের ja:জাপানি ko:কোরিয়ান hy:আর্মেনিয়"
+    " ka:জর্জিয়ান am:আমহারিক",
+    "pa": "en:ਅੰਗਰੇਜ਼ੀ zh:ਚੀਨੀ yue:ਕੈਂਟੋਨੀਜ਼ de:ਜਰਮਨ fr:ਫਰਾਂਸੀਸੀ es:ਸਪੇਨੀ pt:ਪੁਰਤਗਾਲੀ it:ਇਤਾਲਵੀ nl:ਡੱਚ sv:ਸਵੀਡਿਸ਼"
+    " da:ਡੈਨਿਸ਼ no:ਨਾਰਵੇਜਿਆਈ fi:ਫਿਨਿਸ਼ is:ਆਈਸਲੈਂਡਿਕ pl:ਪੋਲੈਂਡੀ cs:ਚੈੱਕ sk:ਸਲੋਵਾਕ hu:ਹੰਗਰੀਆਈ ro:ਰੋਮਾਨੀਆਈ"
+    " hr:ਕ੍ਰੋਏਸ਼ਿਆਈ sl:ਸਲੋਵੇਨੀਆਈ sr:ਸਰਬੀਆਈ sq:ਅਲਬਾਨੀਆਈ et:ਇਸਟੋਨੀਆਈ lv:ਲਾਤੀਵੀ lt:ਲਿਥੁਆਨੀਅਨ tr:ਤੁਰਕੀ"
+    " az:ਅਜ਼ਰਬਾਈਜਾਨੀ vi:ਵੀਅਤਨਾਮੀ id:ਇੰਡੋਨੇਸ਼ੀਆਈ ms:ਮਲਯ tl:ਫਿਲੀਪਿਨੋ sw:ਸਵਾਹਿਲੀ af:ਅਫ਼ਰੀਕੀ ca:ਕੈਟਾਲਾਨ"
+    " gl:ਗੈਲਿਸ਼ਿਅਨ eu:ਬਾਸਕ cy:ਵੈਲਸ਼ ga:ਆਇਰਸ਼ eo:ਇਸਪੇਰਾਂਟੋ ru:ਰੂਸੀ uk:ਯੂਕਰੇਨੀਆਈ bg:ਬੁਲਗਾਰੀਆਈ mk:ਮੈਕਡੋਨੀਆਈ"
+    " be:ਬੇਲਾਰੂਸੀ kk:ਕਜ਼ਾਖ਼ mn:ਮੰਗੋਲੀ el:ਯੂਨਾਨੀ ar:ਅਰਬੀ fa:ਫ਼ਾਰਸੀ ur:ਉਰਦੂ he:ਹਿਬਰੂ hi:ਹਿੰਦੀ mr:ਮਰਾਠੀ ne:ਨੇਪਾਲੀ"
+    " bn:ਬੰਗਾਲੀ pa:ਪੰਜਾਬੀ gu:ਗੁਜਰਾਤੀ or:ਉੜੀਆ ta:ਤਮਿਲ te:ਤੇਲਗੂ kn:ਕੰਨੜ ml:ਮਲਿਆਲਮ si:ਸਿੰਹਾਲਾ th:ਥਾਈ lo:ਲਾਓ"
+    " my:ਬਰਮੀ km:ਖਮੇਰ ja:ਜਪਾਨੀ ko:ਕੋਰੀਆਈ hy:ਅਰਮੀਨੀਆਈ ka:ਜਾਰਜੀਆਈ am:ਅਮਹਾਰਿਕ",
+    "gu": "en:અંગ્રેજી zh:ચાઇનીઝ yue:કેંટોનીઝ de:જર્મન fr:ફ્રેન્ચ es:સ્પેનિશ pt:પોર્ટુગીઝ it:ઇટાલિયન nl:ડચ"
+    " sv:સ્વીડિશ da:ડેનિશ no:નૉર્વેજીયન fi:ફિનિશ is:આઇસલેન્ડિક pl:પોલીશ cs:ચેક sk:સ્લોવૅક hu:હંગેરિયન"
+    " ro:રોમાનિયન hr:ક્રોએશિયન sl:સ્લોવેનિયન sr:સર્બિયન sq:અલ્બેનિયન et:એસ્ટોનિયન lv:લાતવિયન lt:લિથુઆનિયન"
+    " tr:ટર્કિશ az:અઝરબૈજાની vi:વિયેતનામીસ id:ઇન્ડોનેશિયન ms:મલય tl:ફિલિપિનો sw:સ્વાહિલી af:આફ્રિકન્સ ca:કતલાન"
+    " gl:ગેલિશિયન eu:બાસ્ક cy:વેલ્શ ga:આઇરિશ eo:એસ્પેરાન્ટો ru:રશિયન uk:યુક્રેનિયન bg:બલ્ગેરિયન mk:મેસેડોનિયન"
+    " be:બેલારુશિયન kk:કઝાખ mn:મોંગોલિયન el:ગ્રીક ar:અરબી fa:ફારસી ur:ઉર્દૂ he:હીબ્રુ hi:હિન્દી mr:મરાઠી"
+    " ne:નેપાળી bn:બાંગ્લા pa:પંજાબી gu:ગુજરાતી or:ઉડિયા ta:તમિલ te:તેલુગુ kn:કન્નડ ml:મલયાલમ si:સિંહાલી"
+    " th:થાઈ lo:લાઓ my:બર્મીઝ km:ખ્મેર ja:જાપાનીઝ ko:કોરિયન hy:આર્મેનિયન ka:જ્યોર્જિયન am:એમ્હારિક",
+    "or": "en:ଇଂରାଜୀ zh:ଚାଇନିଜ୍ yue:କାଣ୍ଟୋନିଜ୍ de:ଜର୍ମାନ fr:ଫରାସୀ es:ସ୍ପାନିସ୍ pt:ପର୍ତ୍ତୁଗୀଜ୍ it:ଇଟାଲୀୟ nl:ଡଚ୍"
+    " sv:ସ୍ୱେଡିସ୍ da:ଡାନିସ୍ no:ନରୱେଜିଆନ୍ fi:ଫିନ୍ନିସ୍ is:ଆଇସଲାଣ୍ଡିକ୍ pl:ପୋଲିଶ୍ cs:ଚେକ୍ sk:ସ୍ଲୋଭାକ୍ hu:ହଙ୍ଗେରୀୟ"
+    " ro:ରୋମାନିଆନ୍ hr:କ୍ରୋଏସୀୟ sl:ସ୍ଲୋଭେନିଆନ୍ sr:ସର୍ବିୟ sq:ଆଲବାନିଆନ୍ et:ଏସ୍ତୋନିଆନ୍ lv:ଲାଟଭିଆନ୍ lt:ଲିଥୁଆନିଆନ୍"
+    " tr:ତୁର୍କିସ୍ az:ଆଜେରବାଇଜାନି vi:ଭିଏତନାମିଜ୍ id:ଇଣ୍ଡୋନେସୀୟ ms:ମାଲୟ tl:ଫିଲିପିନୋ sw:ସ୍ୱାହିଲି af:ଆଫ୍ରିକୀୟ"
+    " ca:କାଟାଲାନ୍ gl:ଗାଲିସିଆନ୍ eu:ବାସ୍କ୍ୱି cy:ୱେଲ୍ସ ga:ଆଇରିସ୍ eo:ଏସ୍ପାରେଣ୍ଟୋ ru:ରୁଷିୟ uk:ୟୁକ୍ରେନିଆନ୍"
+    " bg:ବୁଲଗେରିଆନ୍ mk:ମାସେଡୋନିଆନ୍ be:ବେଲାରୁଷିଆନ୍ kk:କାଜାଖ୍ mn:ମଙ୍ଗୋଲୀୟ el:ଗ୍ରୀକ୍ ar:ଆରବିକ୍ fa:ପର୍ସିଆନ୍"
+    " ur:ଉର୍ଦ୍ଦୁ he:ହିବ୍ରୁ hi:ହିନ୍ଦୀ mr:ମରାଠୀ ne:ନେପାଳୀ bn:ବଙ୍ଗଳା pa:ପଞ୍ଜାବୀ gu:ଗୁଜରାଟୀ or:ଓଡ଼ିଆ ta:ତାମିଲ୍"
+    " te:ତେଲୁଗୁ kn:କନ୍ନଡ ml:ମାଲାୟଲମ୍ si:ସିଂହଳ th:ଥାଇ lo:ଲାଓ my:ବର୍ମୀଜ୍ km:ଖାମେର୍ ja:ଜାପାନୀ ko:କୋରିଆନ୍"
+    " hy:ଆର୍ମେନିଆନ୍ ka:ଜର୍ଜିଆନ୍ am:ଆମହାରକି",
+    "ta": "en:ஆங்கிலம் zh:சீனம் yue:காண்டோனீஸ் de:ஜெர்மன் fr:பிரெஞ்சு es:ஸ்பானிஷ் pt:போர்ச்சுகீஸ் it:இத்தாலியன்"
+    " nl:டச்சு sv:ஸ்வீடிஷ் da:டேனிஷ் no:நார்வேஜியன் fi:ஃபின்னிஷ் is:ஐஸ்லேண்டிக் pl:போலிஷ் cs:செக் sk:ஸ்லோவாக்"
+    " hu:ஹங்கேரியன் ro:ரோமேனியன் hr:குரோஷியன் sl:ஸ்லோவேனியன் sr:செர்பியன் sq:அல்பேனியன் et:எஸ்டோனியன்"
+    " lv:லாட்வியன் lt:லிதுவேனியன் tr:துருக்கிஷ் az:அசர்பைஜானி vi:வியட்நாமீஸ் id:இந்தோனேஷியன் ms:மலாய்"
+    " tl:ஃபிலிபினோ sw:ஸ்வாஹிலி af:ஆஃப்ரிகான்ஸ் ca:கேட்டலான் gl:காலிஸியன் eu:பாஸ்க் cy:வேல்ஷ் ga:ஐரிஷ்"
+    " eo:எஸ்பரேன்டோ ru:ரஷியன் uk:உக்ரைனியன் bg:பல்கேரியன் mk:மாஸிடோனியன் be:பெலாருஷியன் kk:கசாக் mn:மங்கோலியன்"
+    " el:கிரேக்கம் ar:அரபிக் fa:பெர்ஷியன் ur:உருது he:ஹீப்ரூ hi:இந்தி mr:மராத்தி ne:நேபாளி bn:வங்காளம்"
+    " pa:பஞ்சாபி gu:குஜராத்தி or:ஒடியா ta:தமிழ் te:தெலுங்கு kn:கன்னடம் ml:மலையாளம் si:சிங்களம் th:தாய் lo:லாவோ"
+    " my:பர்மீஸ் km:கெமெர் ja:ஜப்பானியம் ko:கொரியன் hy:ஆர்மேனியன் ka:ஜார்ஜியன் am:அம்ஹாரிக்",
+    "te": "en:ఇంగ్లీష్ zh:చైనీస్ yue:కాంటనీస్ de:జర్మన్ fr:ఫ్రెంచ్ es:స్పానిష్ pt:పోర్చుగీస్ it:ఇటాలియన్ nl:డచ్"
+    " sv:స్వీడిష్ da:డానిష్ no:నార్వేజియన్ fi:ఫిన్నిష్ is:ఐస్లాండిక్ pl:పోలిష్ cs:చెక్ sk:స్లోవక్ hu:హంగేరియన్"
+    " ro:రొమేనియన్ hr:క్రొయేషియన్ sl:స్లోవేనియన్ sr:సెర్బియన్ sq:అల్బేనియన్ et:ఎస్టోనియన్ lv:లాట్వియన్"
+    " lt:లిథువేనియన్ tr:టర్కిష్ az:అజర్బైజాని vi:వియత్నామీస్ id:ఇండోనేషియన్ ms:మలయ్ tl:ఫిలిపినో sw:స్వాహిలి"
+    " af:ఆఫ్రికాన్స్ ca:కాటలాన్ gl:గాలిషియన్ eu:బాస్క్యూ cy:వెల్ష్ ga:ఐరిష్ eo:ఎస్పెరాంటో ru:రష్యన్"
+    " uk:ఉక్రెయినియన్ bg:బల్గేరియన్ mk:మాసిడోనియన్ be:బెలారుషియన్ kk:కజఖ్ mn:మంగోలియన్ el:గ్రీక్ ar:అరబిక్"
+    " fa:పర్షియన్ ur:ఉర్దూ he:హిబ్రూ hi:హిందీ mr:మరాఠీ ne:నేపాలీ bn:బంగ్లా pa:పంజాబీ gu:గుజరాతీ or:ఒడియా"
+    " ta:తమిళం te:తెలుగు kn:కన్నడ ml:మలయాళం si:సింహళం th:థాయ్ lo:లావో my:బర్మీస్ km:ఖ్మేర్ ja:జపనీస్"
+    " ko:కొరియన్ hy:ఆర్మీనియన్ ka:జార్జియన్ am:అమ్హారిక్",
+    "kn": "en:ಇಂಗ್ಲಿಷ್ zh:ಚೈನೀಸ್ yue:ಕ್ಯಾಂಟನೀಸ್ de:ಜರ್ಮನ್ fr:ಫ್ರೆಂಚ್ es:ಸ್ಪ್ಯಾನಿಷ್ pt:ಪೋರ್ಚುಗೀಸ್ it:ಇಟಾಲಿಯನ್ nl:ಡಚ್"
+    " sv:ಸ್ವೀಡಿಷ್ da:ಡ್ಯಾನಿಶ್ no:ನಾರ್ವೇಜಿಯನ್ fi:ಫಿನ್ನಿಶ್ is:ಐಸ್‌ಲ್ಯಾಂಡಿಕ್ pl:ಪೊಲಿಶ್ cs:ಜೆಕ್ sk:ಸ್ಲೋವಾಕ್"
+    " hu:ಹಂಗೇರಿಯನ್ ro:ರೊಮೇನಿಯನ್ hr:ಕ್ರೊಯೇಶಿಯನ್ sl:ಸ್ಲೋವೇನಿಯನ್ sr:ಸೆರ್ಬಿಯನ್ sq:ಅಲ್ಬೇನಿಯನ್ et:ಎಸ್ಟೊನಿಯನ್"
+    " lv:ಲಾಟ್ವಿಯನ್ lt:ಲಿಥುವೇನಿಯನ್ tr:ಟರ್ಕಿಶ್ az:ಅಜೆರ್ಬೈಜಾನಿ vi:ವಿಯೆಟ್ನಾಮೀಸ್ id:ಇಂಡೋನೇಶಿಯನ್ ms:ಮಲಯ್ tl:ಫಿಲಿಪಿನೊ"
+    " sw:ಸ್ವಹಿಲಿ af:ಆಫ್ರಿಕಾನ್ಸ್ ca:ಕೆಟಲಾನ್ gl:ಗ್ಯಾಲಿಶಿಯನ್ eu:ಬಾಸ್ಕ್ cy:ವೆಲ್ಶ್ ga:ಐರಿಷ್ eo:ಎಸ್ಪೆರಾಂಟೊ ru:ರಷ್ಯನ್"
+    " uk:ಉಕ್ರೇನಿಯನ್ bg:ಬಲ್ಗೇರಿಯನ್ mk:ಮೆಸಿಡೋನಿಯನ್ be:ಬೆಲರೂಸಿಯನ್ kk:ಕಝಕ್ mn:ಮಂಗೋಲಿಯನ್ el:ಗ್ರೀಕ್ ar:ಅರೇಬಿಕ್"
+    " fa:ಪರ್ಶಿಯನ್ ur:ಉರ್ದು he:ಹೀಬ್ರೂ hi:ಹಿಂದಿ mr:ಮರಾಠಿ ne:ನೇಪಾಳಿ bn:ಬಾಂಗ್ಲಾ pa:ಪಂಜಾಬಿ gu:ಗುಜರಾತಿ or:ಒಡಿಯ"
+    " ta:ತಮಿಳು te:ತೆಲುಗು kn:ಕನ್ನಡ ml:ಮಲಯಾಳಂ si:ಸಿಂಹಳ th:ಥಾಯ್ lo:ಲಾವೋ my:ಬರ್ಮೀಸ್ km:ಖಮೇರ್ ja:ಜಾಪನೀಸ್ ko:ಕೊರಿಯನ್"
+    " hy:ಅರ್ಮೇನಿಯನ್ ka:ಜಾರ್ಜಿಯನ್ am:ಅಂಹರಿಕ್",
+    "ml": "en:ഇംഗ്ലീഷ് zh:ചൈനീസ് yue:കാന്റണീസ് de:ജർമ്മൻ fr:ഫ്രഞ്ച് es:സ്‌പാനിഷ് pt:പോർച്ചുഗീസ് it:ഇറ്റാലിയൻ"
+    " nl:ഡച്ച് sv:സ്വീഡിഷ് da:ഡാനിഷ് no:നോർവീജിയൻ fi:ഫിന്നിഷ് is:ഐസ്‌ലാൻഡിക് pl:പോളിഷ് cs:ചെക്ക് sk:സ്ലോവാക്"
+    " hu:ഹംഗേറിയൻ ro:റൊമാനിയൻ hr:ക്രൊയേഷ്യൻ sl:സ്ലോവേനിയൻ sr:സെർബിയൻ sq:അൽബേനിയൻ et:എസ്റ്റോണിയൻ lv:ലാറ്റ്വിയൻ"
+    " lt:ലിത്വാനിയൻ tr:ടർക്കിഷ് az:അസർബൈജാനി vi:വിയറ്റ്നാമീസ് id:ഇന്തോനേഷ്യൻ ms:മലെയ് tl:ഫിലിപ്പിനോ"
+    " sw:സ്വാഹിലി af:ആഫ്രിക്കാൻസ് ca:കറ്റാലാൻ gl:ഗലീഷ്യൻ eu:ബാസ്‌ക് cy:വെൽഷ് ga:ഐറിഷ് eo:എസ്‌പരാന്റോ ru:റഷ്യൻ"
+    " uk:ഉക്രേനിയൻ bg:ബൾഗേറിയൻ mk:മാസിഡോണിയൻ be:ബെലാറുഷ്യൻ kk:കസാഖ് mn:മംഗോളിയൻ el:ഗ്രീക്ക് ar:അറബിക്"
+    " fa:പേർഷ്യൻ ur:ഉറുദു he:ഹീബ്രു hi:ഹിന്ദി mr:മറാത്തി ne:നേപ്പാളി bn:ബംഗ്ലാ pa:പഞ്ചാബി gu:ഗുജറാത്തി or:ഒഡിയ"
+    " ta:തമിഴ് te:തെലുങ്ക് kn:കന്നഡ ml:മലയാളം si:സിംഹള th:തായ് lo:ലാവോ my:ബർമീസ് km:ഖമെർ ja:ജാപ്പനീസ്"
+    " ko:കൊറിയൻ hy:അർമേനിയൻ ka:ജോർജിയൻ am:അംഹാരിക്",
+    "si": "en:ඉංග්‍රීසි zh:චීන yue:කැන්ටොනීස් de:ජර්මන් fr:ප්‍රංශ es:ස්පාඤ්ඤ pt:පෘතුගීසි it:ඉතාලි nl:ලන්දේසි"
+    " sv:ස්වීඩන් da:ඩැනිශ් no:නෝර්වීජියානු fi:ෆින්ලන්ත is:අයිස්ලන්ත pl:පෝලන්ත cs:චෙක් sk:ස්ලෝවැක්"
+    " hu:හන්ගේරියානු ro:රොමේනියානු hr:කෝඒෂියානු sl:ස්ලෝවේනියානු sr:සර්බියානු sq:ඇල්බේනියානු et:එස්තෝනියානු"
+    " lv:ලැට්වියානු lt:ලිතුවේනියානු tr:තුර්කි az:අසර්බයිජාන් vi:වියට්නාම් id:ඉන්දුනීසියානු ms:මැලේ tl:පිලිපීන"
+    " sw:ස්වාහිලි af:අෆ්‍රිකාන්ස් ca:කැටලන් gl:ගැලීසියානු eu:බාස්ක් cy:වෙල්ෂ් ga:අයර්ලන්ත eo:එස්පැරන්ටෝ"
+    " ru:රුසියානු uk:යුක්රේනියානු bg:බල්ගේරියානු mk:මැසිඩෝනියානු be:බෙලරුසියානු kk:කසාඛ් mn:මොංගෝලියානු"
+    " el:ග්‍රීක ar:අරාබි fa:පර්සියානු ur:උර්දු he:හීබෲ hi:හින්දි mr:මරාති ne:නේපාල bn:බෙංගාලි pa:පන්ජාබි"
+    " gu:ගුජරාටි or:ඔඩියා ta:දෙමළ te:තෙළිඟු kn:කණ්ණඩ ml:මලයාලම් si:සිංහල th:තායි lo:ලාඕ my:බුරුම km:කමර්"
+    " ja:ජපන් ko:කොරියානු hy:ආර්මේනියානු ka:ජෝර්ජියානු am:ඇම්හාරික්",
+    "th": "en:อังกฤษ zh:จีน yue:กวางตุ้ง de:เยอรมัน fr:ฝรั่งเศส es:สเปน pt:โปรตุเกส it:อิตาลี nl:ดัตช์ sv:สวีเดน"
+    " da:เดนมาร์ก no:นอร์เวย์ fi:ฟินแลนด์ is:ไอซ์แลนด์ pl:โปแลนด์ cs:เช็ก sk:สโลวัก hu:ฮังการี ro:โรมาเนีย"
+    " hr:โครเอเชีย sl:สโลวีเนีย sr:เซอร์เบีย sq:แอลเบเนีย et:เอสโตเนีย lv:ลัตเวีย lt:ลิทัวเนีย tr:ตุรกี"
+    " az:อาเซอร์ไบจาน vi:เวียดนาม id:อินโดนีเซีย ms:มาเลย์ tl:ฟิลิปปินส์ sw:สวาฮีลี af:แอฟริกานส์ ca:คาตาลัน"
+    " gl:กาลิเซีย eu:บาสก์ cy:เวลส์ ga:ไอริช eo:เอสเปรันโต ru:รัสเซีย uk:ยูเครน bg:บัลแกเรีย mk:มาซิโดเนีย"
+    " be:เบลารุส kk:คาซัค mn:มองโกเลีย el:กรีก ar:อาหรับ fa:เปอร์เซีย ur:อูรดู he:ฮิบรู hi:ฮินดี mr:มราฐี"
+    " ne:เนปาล bn:บังกลา pa:ปัญจาบ gu:คุชราต or:โอดิยา ta:ทมิฬ te:เตลูกู kn:กันนาดา ml:มาลายาลัม si:สิงหล"
+    " th:ไทย lo:ลาว my:พม่า km:เขมร ja:ญี่ปุ่น ko:เกาหลี hy:อาร์เมเนีย ka:จอร์เจีย am:อัมฮารา",
+    "lo": "en:ອັງກິດ zh:ຈີນ yue:ກວາງຕຸ້ງ de:ເຢຍລະມັນ fr:ຝຣັ່ງ es:ສະແປນນິຊ pt:ປອກຕຸຍກິສ it:ອິຕາລຽນ nl:ດັຊ sv:ສະວີດິຊ"
+    " da:ແດນິຊ no:ນໍເວຈຽນ fi:ຟິນນິຊ is:ໄອສແລນດິກ pl:ໂປລິຊ cs:ເຊກ sk:ສະໂລແວັກ hu:ຮັງກາຣຽນ ro:ໂຣແມນຽນ"
+    " hr:ໂຄຣເອທຽນ sl:ສະໂລເວນຽນ sr:ເຊີບຽນ sq:ອານບານຽນ et:ເອສໂຕນຽນ lv:ລັດວຽນ lt:ລິທົວນຽນ tr:ເທີຄິຊ"
+    " az:ອາເຊີໄບຈານິ vi:ຫວຽດນາມ id:ອິນໂດເນຊຽນ ms:ມາເລ tl:ຟີລິປີໂນ sw:ຊວາຮີລິ af:ອາຟຣິການ ca:ຄາຕາລານ gl:ກາລິຊຽນ"
+    " eu:ບັສກີ cy:ເວວ ga:ໄອຣິສ eo:ເອສປາຍ ru:ລັດເຊຍ uk:ຢູເຄຣນຽນ bg:ບັງກາຣຽນ mk:ແມຊິໂດນຽນ be:ເບລາຣັສຊຽນ kk:ຄາຊັກ"
+    " mn:ມອງໂກເລຍ el:ກຣີກ ar:ອາຣັບ fa:ເປີຊຽນ ur:ອູຣດູ he:ຮີບຣິວ hi:ຮິນດິ mr:ມາຣາທີ ne:ເນປາລີ bn:ເບັງກາລີ"
+    " pa:ປັນຈາບີ gu:ກູຈາຣາຕິ or:ໂອເດຍ ta:ທາມິລ te:ເຕລູກູ kn:ຄັນນາດາ ml:ມາເລອາລຳ si:ສິນຫາລາ th:ໄທ lo:ລາວ"
+    " my:ມຽນມາ km:ຂະເໝນ ja:ຍີ່ປຸ່ນ ko:ເກົາຫລີ hy:ອາເມນຽນ ka:ຈໍຈຽນ am:ອຳຮາຣິກ",
+    "my": "en:အင်္ဂလိပ် zh:တရုတ် yue:ကွမ်းတုံ de:ဂျာမန် fr:ပြင်သစ် es:စပိန် pt:ပေါ်တူဂီ it:အီတလီ nl:ဒတ်ခ်ျ"
+    " sv:ဆွီဒင် da:ဒိန်းမတ် no:နော်ဝေ fi:ဖင်လန် is:အိုက်စ်လန် pl:ပိုလန် cs:ချက် sk:ဆလိုဗက် hu:ဟန်ဂေရီ"
+    " ro:ရိုမေနီယား hr:ခရိုအေးရှား sl:ဆလိုဗေးနီးယား sr:ဆားဘီးယား sq:အယ်လ်ဘေးနီးယား et:အက်စ်တိုးနီးယား"
+    " lv:လတ်ဗီးယား lt:လစ်သူဝေးနီးယား tr:တူရကီ az:အဇာဘိုင်ဂျန် vi:ဗီယက်နမ် id:အင်ဒိုနီးရှား ms:မလေး"
+    " tl:ဖိလစ်ပိုင် sw:ဆွာဟီလီ af:အာဖရိကန် ca:ကတ်တလန် gl:ဂါလီစီယာ eu:ဘာစ်ခ် cy:ဝေလ ga:အိုင်းရစ်ရှ်"
+    " eo:အက်စ်ပရန်တို ru:ရုရှ uk:ယူကရိန်း bg:ဘူလ်ဂေးရီးယား mk:မက်ဆီဒိုးနီးယား be:ဘီလာရုစ် kk:ကာဇာချ"
+    " mn:မွန်ဂိုလီးယား el:ဂရိ ar:အာရဗီ fa:ပါရှန် ur:အူရ်ဒူ he:ဟီဘရူး hi:ဟိန္ဒီ mr:မာရသီ ne:နီပေါ bn:ဘင်္ဂါလီ"
+    " pa:ပန်ချာပီ gu:ဂူဂျာရသီ or:အိုရီရာ ta:တမီးလ် te:တီလီဂူ kn:ကန်နာဒါ ml:မလေယာလမ် si:စင်ဟာလာ th:ထိုင်း"
+    " lo:လာအို my:မြန်မာ km:ခမာ ja:ဂျပန် ko:ကိုရီးယား hy:အာမေးနီးယား ka:ဂျော်ဂျီယာ am:အမ်ဟာရစ်ခ်",
+    "km": "en:អង់គ្លេស zh:ចិន yue:កន្តាំង de:អាល្លឺម៉ង់ fr:បារាំង es:អេស្ប៉ាញ pt:ព័រទុយហ្គាល់ it:អ៊ីតាលី nl:ហូឡង់"
+    " sv:ស៊ុយអែត da:ដាណឺម៉ាក no:ន័រវែស fi:ហ្វាំងឡង់ is:អ៊ីស្លង់ pl:ប៉ូឡូញ cs:ឆែក sk:ស្លូវ៉ាគី hu:ហុងគ្រី"
+    " ro:រូម៉ានី hr:ក្រូអាត sl:ស្លូវ៉ានី sr:ស៊ែប sq:អាល់បានី et:អេស្តូនី lv:ឡាតវី lt:លីទុយអានី tr:ទួរគី"
+    " az:អាស៊ែបៃហ្សង់ vi:វៀតណាម id:ឥណ្ឌូណេស៊ី ms:ម៉ាឡេ tl:ហ្វ៊ីលីពីន sw:ស្វាហ៊ីលី af:អាហ្វ្រិកាន ca:កាតាឡាន"
+    " gl:ហ្កាលីស្យាន eu:បាសខ៍ cy:វេល ga:អៀរឡង់ eo:អេស្ពេរ៉ាន់តូ ru:រុស្ស៊ី uk:អ៊ុយក្រែន bg:ប៊ុលហ្ការី"
+    " mk:ម៉ាសេដូនី be:បេឡារុស kk:កាហ្សាក់ mn:ម៉ុងហ្គោលី el:ក្រិក ar:អារ៉ាប់ fa:ភឺសៀន ur:អ៊ូរឌូ he:ហេប្រឺ"
+    " hi:ហិណ្ឌី mr:ម៉ារ៉ាធី ne:នេប៉ាល់ bn:បង់ក្លាដែស pa:បឹនជាពិ gu:ហ្គុយ៉ារ៉ាទី or:អូឌៀ ta:តាមីល te:តេលុគុ"
+    " kn:ខាណាដា ml:ម៉ាឡាយ៉ាឡាម si:ស្រីលង្កា th:ថៃ lo:ឡាវ my:ភូមា km:ខ្មែរ ja:ជប៉ុន ko:កូរ៉េ hy:អាមេនី"
+    " ka:ហ្សក​ហ្ស៊ី am:អាំហារិក",
+    "hy": "en:անգլերեն zh:չինարեն yue:կանտոներեն de:գերմաներեն fr:ֆրանսերեն es:իսպաներեն pt:պորտուգալերեն"
+    " it:իտալերեն nl:հոլանդերեն sv:շվեդերեն da:դանիերեն no:նորվեգերեն fi:ֆիններեն is:իսլանդերեն pl:լեհերեն"
+    " cs:չեխերեն sk:սլովակերեն hu:հունգարերեն ro:ռումիներեն hr:խորվաթերեն sl:սլովեներեն sr:սերբերեն"
+    " sq:ալբաներեն et:էստոներեն lv:լատվիերեն lt:լիտվերեն tr:թուրքերեն az:ադրբեջաներեն vi:վիետնամերեն"
+    " id:ինդոնեզերեն ms:մալայերեն tl:ֆիլիպիներեն sw:սուահիլի af:աֆրիկաանս ca:կատալաներեն gl:գալիսերեն"
+    " eu:բասկերեն cy:ուելսերեն ga:իռլանդերեն eo:էսպերանտո ru:ռուսերեն uk:ուկրաիներեն bg:բուլղարերեն"
+    " mk:մակեդոներեն be:բելառուսերեն kk:ղազախերեն mn:մոնղոլերեն el:հունարեն ar:արաբերեն fa:պարսկերեն ur:ուրդու"
+    " he:եբրայերեն hi:հինդի mr:մարաթի ne:նեպալերեն bn:բենգալերեն pa:փենջաբերեն gu:գուջարաթի or:օրիյա"
+    " ta:թամիլերեն te:թելուգու kn:կաննադա ml:մալայալամ si:սինհալերեն th:թայերեն lo:լաոսերեն my:բիրմայերեն"
+    " km:քմերերեն ja:ճապոներեն ko:կորեերեն hy:հայերեն ka:վրացերեն am:ամհարերեն",
+    "ka": "en:ინგლისური zh:ჩინური yue:კანტონური de:გერმანული fr:ფრანგული es:ესპანური pt:პორტუგალიური it:იტალიური"
+    " nl:ნიდერლანდური sv:შვედური da:დანიური no:ნორვეგიული fi:ფინური is:ისლანდიური pl:პოლონური cs:ჩეხური"
+    " sk:სლოვაკური hu:უნგრული ro:რუმინული hr:ხორვატული sl:სლოვენური sr:სერბული sq:ალბანური et:ესტონური"
+    " lv:ლატვიური lt:ლიეტუვური tr:თურქული az:აზერბაიჯანული vi:ვიეტნამური id:ინდონეზიური ms:მალაიური"
+    " tl:ფილიპინური sw:სუაჰილი af:აფრიკაანსი ca:კატალანური gl:გალისიური eu:ბასკური cy:უელსური ga:ირლანდიური"
+    " eo:ესპერანტო ru:რუსული uk:უკრაინული bg:ბულგარული mk:მაკედონური be:ბელარუსული kk:ყაზახური mn:მონღოლური"
+    " el:ბერძნული ar:არაბული fa:სპარსული ur:ურდუ he:ებრაული hi:ჰინდი mr:მარათჰი ne:ნეპალური bn:ბენგალური"
+    " pa:პენჯაბური gu:გუჯარათი or:ორია ta:ტამილური te:ტელუგუ kn:კანადა ml:მალაიალამური si:სინჰალური"
+    " th:ტაილანდური lo:ლაოსური my:ბირმული km:ქმერული ja:იაპონური ko:კორეული hy:სომხური ka:ქართული am:ამჰარული",
+    "am": "en:እንግሊዝኛ zh:ቻይንኛ yue:ካንቶኒዝ de:ጀርመንኛ fr:ፈረንሳይኛ es:ስፓኒሽ pt:ፖርቹጋልኛ it:ጣሊያንኛ nl:ደች sv:ስዊድንኛ da:ዴኒሽ no:ኖርዌይኛ"
+    " fi:ፊንላንድኛ is:አይስላንድኛ pl:ፖሊሽ cs:ቼክኛ sk:ስሎቫክኛ hu:ሀንጋሪኛ ro:ሮማኒያኛ hr:ክሮሽያንኛ sl:ስሎቬንኛ sr:ሰርብያኛ sq:አልባንያንኛ"
+    " et:ኢስቶኒያንኛ lv:ላትቪያኛ lt:ሊቱዌንያኛ tr:ቱርክኛ az:አዘርባጃንኛ vi:ቪየትናምኛ id:ኢንዶኔዥያኛ ms:ማላይ tl:ፊሊፒንኛ sw:ስዋሂሊኛ af:አፍሪካንኛ"
+    " ca:ካታላንኛ gl:ጋሊሺያንኛ eu:ባስክኛ cy:ዌልሽ ga:አየርላንድኛ eo:ኤስፐራንቶ ru:ራሽያኛ uk:ዩክሬንኛ bg:ቡልጋሪኛ mk:ሜቄዶንኛ be:ቤላራሻኛ"
+    " kk:ካዛክኛ mn:ሞንጎሊያኛ el:ግሪክኛ ar:ዓረብኛ fa:ፐርሺያኛ ur:ኡርዱኛ he:ዕብራይስጥ hi:ሕንድኛ mr:ማራቲ ne:ኔፓሊኛ bn:ቤንጋሊኛ pa:ፑንጃብኛ"
+    " gu:ጉጃርቲኛ or:ኦዲያ ta:ታሚል te:ተሉጉ kn:ካናዳ ml:ማላያላም si:ሲንሃላ th:ታይ lo:ላኦኛ my:ቡርማኛ km:ክመር ja:ጃፓንኛ ko:ኮሪያኛ"
+    " hy:አርሜንኛ ka:ጆርጂያንኛ am:አማርኛ",
+    "": "en:الانجليزية en:الانكليزية en:अंग्रेजी en:इंग्लिश en:ইংরেজিতে en:ஆங்கிலத்தில் zh:κινέζικα th:ภาษาไทย",
 }
-HAN_NAMES: dict[str, str] = {name: tag for tag, listed in _HAN.items() for name in listed.split()}
-"""A name inside Chinese or Japanese text, to the tag."""
-
-_HANGUL = {
-    "en": "영어 영문", "zh-Hans": "중국어 중문", "ja": "일본어 일어", "ko": "한국어 한글 우리말", "de": "독일어",
-    "fr": "프랑스어 불어", "es": "스페인어", "pt": "포르투갈어", "it": "이탈리아어", "ru": "러시아어", "vi": "베트남어",
-    "ar": "아랍어", "th": "태국어", "id": "인도네시아어",
-}  # fmt: skip
-HANGUL_NAMES: dict[str, str] = {name: tag for tag, listed in _HANGUL.items() for name in listed.split()}
-"""A name inside Korean text, to the tag."""
-
-_OTHER = {
-    "en": "الإنجليزية الانجليزية الانكليزية انگلیسی انگریزی अंग्रेज़ी अंग्रेजी इंग्लिश อังกฤษ אנגלית αγγλικά ইংরেজি"
-    " ইংরেজিতে ஆங்கிலத்தில்",
-    "ar": "العربية عربی अरबी",
-    "fr": "الفرنسية फ़्रेंच ฝรั่งเศส צרפתית γαλλικά",
-    "zh-Hans": "الصينية चीनी จีน סינית κινέζικα",
-    "hi": "हिंदी हिन्दी",
-    "th": "ภาษาไทย",
-    "fa": "فارسی",
-    "ur": "اردو",
-    "es": "الإسبانية स्पेनिश สเปน ספרדית ισπανικά",
-    "de": "الألمانية जर्मन เยอรมัน גרמנית γερμανικά",
-    "ja": "اليابانية जापानी ญี่ปุ่น",
-    "he": "עברית",
-    "el": "ελληνικά",
-}
-OTHER_NAMES: dict[str, str] = {name: tag for tag, listed in _OTHER.items() for name in listed.split()}
-"""A name as a substring of text in any other script, to the tag."""
+"""Scripts of their own, in which a name is looked for as a substring; the last entry adds further forms."""

@@ -20,7 +20,8 @@ _QUOTED = re.compile(
     '"[^"\n]{2,300}"|“[^”]{2,300}”|「[^」]{2,300}」|『[^』]{2,300}』|«[^»]{2,300}»|„[^“”\n]{2,300}[“”]'
 )
 _MAYBE_CODE = re.compile(
-    r"[{}();=<>\[\]|\\_$#&]|^[ \t]*[\w-]+:\s|^(?:[A-Z]{4,}|(?:git|sudo|npm|pip|docker|kubectl|curl|cd|ls)) ",
+    r"[{}();=<>\[\]|\\_$#&]|^[ \t]*[\w-]+:\s|^(?:[A-Z]{4,}|(?:git|sudo|npm|pip|docker|kubectl|curl"
+    r"|cd|ls|ffmpeg|tar|grep|awk|sed|rsync|ps|ssh|scp|chmod|helm)) ",
     re.MULTILINE,
 )
 _CODE_LINE = re.compile(
@@ -29,7 +30,10 @@ _CODE_LINE = re.compile(
       |(?:if|elif|while|for|with|else|try|except|finally)\b.*:\s*$|(?:if|for|while|switch|catch)\s*\(|\#include|\#!|@\w+|\#\s|//|/\*|\*/
       |(?:public|private|protected|static|final|const|let|var|function|func|fn|package|using|namespace|struct|enum|impl|pub|export)\s+[\w<*{(].*[\w;{})=>]\s*$
       |(?:SELECT\s.+|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+(?:TABLE|INDEX|VIEW)|ALTER\s+TABLE|DROP\s+TABLE)\b
-      |</?[a-zA-Z!?][^>]*>|[\]})]+[;,)\]}]*\s*$|[{\[(]\s*$|\.{3}\s|>>>\s|\$\s+\w|(?:sudo|git|npm|pip3?|docker|kubectl|curl|wget|cd|ls|chmod|ssh|apt|cargo|make)\s+[-\w./~]+(?:\s|$)(?:.*(?:--?\w|[|&/~<>]))
+      |(?:FROM|WHERE|GROUP\s+BY|ORDER\s+BY|HAVING|(?:(?:LEFT|RIGHT|INNER|OUTER|CROSS|FULL)\s+)*JOIN|WITH\s+\w+\s+AS|LIMIT|UNION|VALUES|SET|ON|AND)\s+[\w(*'"]
+      |\w+\s+(?:INT|INTEGER|BIGINT|SERIAL|TEXT|VARCHAR|CHAR|BOOLEAN|TIMESTAMP|DATE|DECIMAL|NUMERIC|FLOAT|UUID)\b
+      |select\s+(?:\*|[\w.]+(?:\s*,\s*[\w.]+)+|count\(.*?\))\s+from\s+\w+|(?:delete\s+from|insert\s+into|update)\s+\w+\s+(?:where|values|set)\b
+      |</?[a-zA-Z!?][^>]*>|[\]})]+[;,)\]}]*\s*$|[{\[(]\s*$|\.{3}\s|>>>\s|\$\s+\w|(?:sudo|git|npm|pip3?|docker|kubectl|curl|wget|cd|ls|chmod|ssh|apt|cargo|make|ffmpeg|tar|grep|awk|sed|rsync|scp|ps|helm|terraform|python3?|node|systemctl)\s+[-\w./~]+(?:\s|$)(?:.*(?:--?\w|[|&/~<>]))
       |File\s"|Traceback\s|\w*(?:Error|Exception):\s|at\s[\w.$]+\(|npm\sERR!|"[\w$-]+"\s*:|[\w.\[\]]+\s*(?:[-+*/:]?=|:=)\s*\S|-?\s*[\w"'-]+:\s*[\w"'/.-]*\s*$(?=\n\s)
       |[\w.]+\(.*\)\s*[;{:]?\s*$|.*[;{]\s*$|.*=>|.*\w\(\)
     )""",

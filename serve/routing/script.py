@@ -131,7 +131,7 @@ def _east_asian(text: str, counts: dict[str, int]) -> Script:
 
 def _han(han: str, text: str) -> str:
     cantonese = len(_CANTONESE.findall(text))
-    if cantonese >= 2 or (cantonese and len(han) <= 12):
+    if cantonese and 10 * cantonese >= len(han):
         return "yue"
     simplified = len(han.encode("gb2312", "ignore"))
     traditional = len(han.encode("big5", "ignore"))

@@ -25,16 +25,23 @@ _CONSTRAINTS = ("structured_outputs", "guided_json", "guided_grammar")
 _PROGRAMMING = _set(
     "python pythonie javascript typescript java c++ c# golang rust kotlin swift php ruby sql bash powershell"
     " css html react node nodejs numpy pandas django flask fastapi perl scala haskell julia matlab vba mysql"
-    " postgres regex regexp cpp js ts tsx jsx vue angular pytorch tensorflow dockerfile makefile"
+    " postgres postgresql sqlite pythonu pythonban pythonissa pythonilla pythonem javě javie"
+    " javában javassa javascriptu regex regexp cpp js ts tsx jsx vue angular pytorch tensorflow"
+    " dockerfile makefile git docker kubectl npm"
 )
 _PARTS = _set(
     "function code script class method query regex regexp algorithm component program snippet bug error dict"
     " dictionary array string list loop sort sorting tests test api endpoint json csv xml file struct pointer"
     " database table decorator lambda variable compile async funktion skript klasse methode abfrage programm"
     " liste fonction requête programme classe función código clase consulta lista programa função funzione"
-    " codice functie funktionen funkcję funkcja skrypt funkci fonksiyon kod fungsi kode hàm tuplas flexbox"
+    " codice functie funktionen funkcję funkcja skrypt funkci fonksiyon kod fungsi kode hàm tuplas"
+    " flexbox commit branch container rebase merge one-liner oneliner liner command query queries"
+    " snippet loop macro formula formel customers"
+    " soubor souboru souborů pliku plik fájl tiedosto řetězce skript programm programmu kód kódu"
+    " kod funktionen skripti ohjelma funktio koodi függvény programot funcție"
 )
-_WITH = _set("in with using en em con com mit avec met w på i med на в")
+_WITH = _set("in with using en em con com mit avec met w v ve på i med na în cu на в у за ile ב")
+_AFTER = _set("ile ilə dilinde kullanarak")
 _THIS = _set("this my the following dieses ce este")
 _SHORT_NAMES = _set("go c r")
 _ARTICLES = _set("a an some me the")
@@ -49,33 +56,50 @@ _STRONG = re.compile(
 )
 _NOT_CODE = re.compile(r"\b(?:dress|zip|area|bar|qr|penal|civil|tax|building|morse|da vinci|the function of)\b")
 _EASTERN_PARTS = re.compile(
-    "代码|代碼|程式|函数|函數|编程|脚本|算法|正则|程序|方法|コード|関数|スクリプト|プログラム|コンポーネント|クラス|코드|함수|스크립트|알고리즘|функц|скрипт|\\bкод|програм|класс"
+    "代码|代碼|程式|封装|封裝|promise|回调|回調|报错|報錯|异步|接口|小程序|爬虫|函数|函數|编程"
+    "|脚本|算法|正则|程序|方法|コード|関数|スクリプト|プログラム|コンポーネント|クラス|코드|함수"
+    "|스크립트|알고리즘|функц|скрипт|\\bкод|програм|класс"
 )
-_EASTERN_WITH = re.compile("用\\s*[a-z+#]+|[a-z+#]+\\s*(?:で|の|로|으로|写|实现|寫)|на [a-z+#]+")
-_HANGUL_PROGRAMMING = re.compile("파이썬|자바스크립트|자바로|코드를|함수를")
+_EASTERN_WITH = re.compile("怎么(?:封装|调用|实现)|用\\s*[a-z+#]+|[a-z+#]+\\s*(?:で|の|로|으로|写|实现|寫)|на [a-z+#]+")
+_HANGUL_PROGRAMMING = re.compile("파이썬|자바스크립트|자바로|리액트|코틀린|스프링부트|코드를|함수를|코드도|쿼리를")
 _EASTERN_CODE = re.compile(
-    "这段代码|這段代碼|这段程序"
-    "|(?:写|寫|给出|编写|实现)[^。，\\n]{0,10}(?:代码|代碼|函数|函數|脚本)|用\\s*(?:go|c|r)(?:语言|語言)?\\s*(?:写|寫|实现|编写)"
+    "正则表达式|封装成|正則表達式|正規表現|单元测试|這段程式碼|这段代码|這段代碼|这段程序"
+    "|(?:写|寫|给出|编写|实现)[^。，\\n]{0,10}(?:代码|代碼|函数|函數|脚本)"
+    "|用\\s*(?:go|c|r)(?:语言|語言)?\\s*(?:写|寫|实现|编写)"
     "|コードを書|このコード|이 코드"
 )
 _JSON = re.compile(
-    r"\b(?:as|in|into|valid|only|to|a|als|en|in|un|ein|format|gültiges|strict)(?: a| an| ein"
+    r"\b(?:erstell|erzeug|generier|creat|generat|make|give me|gib|génèr|crée|crea|gener|cria|gere"
+    r"|maak|skapa|stwórz|zwróć"
+    r"|return|respond|reply|answer|output|restituisc|devuelv|retourn|renvoi|devolv|return|vytvoř"
+    r"|создай|верни|сделай)\w*"
+    r"[^.\n]{0,40}\bjson\b|(?:输出|輸出|生成|返回|转成|轉成|给我|用"
+    r"|出力)[^。\n]{0,10}json|json[^。\n]{0,8}(?:にして|に変換|로|으로)"
+    r"|\b(?:as|in|into|valid|only|to|a|als|en|in|un|ein|format|gültiges|strict)(?: a| an| ein"
     r"| valid)? json\b|\bjson (?:object|format|array|only|string|output|response|schema)"
     r"|以\s*json|json\s*(?:形式|格式|で|으로|형식|を出力|返回|输出)"
 )
 _EDIT = re.compile(
     r"^(?:.{0,40}?\b)?(?:fix|correct|proofread|polish|improve|rewrite|rephrase|paraphrase|shorten|edit"
     r"|revise|reword|simplify"
-    r"|copy-?edit|korrigier|verbesser|umschreib|formulier|überarbeit|kürz|corrig|amélior|reformul|réécri"
+    r"|copy-?edit|korriger|korrigier|verbesser|umschreib|formulier|überarbeit|kürz|corrig|amélior|reformul|réécri"
     r"|raccourci|mejor|reescrib"
     r"|corrij|corrige|melhor|reescrev|correg|riscriv|miglior|riformul|verbeter|herschrijf|corrigeer|rätta"
     r"|förbättr|skriv om|ret\b|omskriv"
-    r"|popraw|przeredaguj|przepisz|düzelt|yeniden yaz|sửa|perbaiki|исправ|перепиш|улучши|отредактир|виправ)\w*"
+    r"|rett|forbedr|forkort|gjør|popraw|skróć|zredaguj|oprav|uprav|zkrať|přeformuluj|popravi"
+    r"|javítsd|rövidíts|korjaa|lyhennä|muotoile|corectează|reformulează|scurtează|lektor|corregeix"
+    r"|millora|escurça|inkorten|kort|abrege|abrège|acorta|resúmelo|encurte|accorcia|przeredaguj"
+    r"|przepisz|düzelt|yeniden yaz|sửa|perbaiki|исправ|перепиш|улучши|отредактир|виправ)\w*"
+    r"|\b(?:maak|mach|mache|rends?|haz|hazlo|rendi|torne|deixe|gör|gjør|gør|tee|fă|učini|zrób)\b.{0,40}\b(?:beter"
+    r"|korter|formeler|duidelijker|besser|kürzer|höflicher|förmlicher|flüssiger|plus|moins|más|menos|più|meno|mais"
+    r"|bättre|kortare|bedre|kortere|paremm|lyhyemm|mai|krótsz|lepsz)"
     r"|\bmake (?:this|the|it|my|following)\b.{0,40}\b(?:more|less|sound|shorter|longer|clearer|polite"
     r"|formal|concise|professional)"
 )
 _EASTERN_EDIT = re.compile(
-    "润色|潤飾|潤色|修改|改写|改寫|校对|校對|纠正|糾正|错别字|錯字|改得|扩写|缩短|精简|校正|添削|書き直|言い換え|推敲|고쳐|교정|다듬|수정해"
+    "润色|潤飾|潤色|修改|改写|改寫|校对|校對|纠正|糾正|错别字|錯字|改得|扩写|缩短|精简|缩到|縮到"
+    "|缩成|缩减|压缩|縮短|缩写|精炼|简化|改错|改通顺|直して|訂正|修正して|簡潔に|丁寧に|校正|添削"
+    "|書き直|言い換え|推敲|고쳐|교정|다듬|수정해"
 )
 _WORK = re.compile(
     r"(?:please |bitte |can you |could you )?(?:summari[sz]e|analy[sz]e|extract|classify|fass|résume|resume"
@@ -111,11 +135,54 @@ def asked_for(instruction: str, prose: Prose, *, translation: bool) -> str:
     lowered = instruction.lower()
     if translation and not prose.code:
         return "translation"
-    if prose.code or _about_code(lowered):
+    if prose.code or _about_code(instruction):
         return "code"
     if "json" in lowered and asks_json(lowered):
         return "json"
     return "edit" if _material(instruction, prose) and _edits(lowered) else "prose"
+
+
+def standing(system: str, instruction: str, answer: str) -> str:
+    """Name the task that a system prompt sets, or that goes on, where the words of the request name none.
+
+    Args:
+        system: the system prompt; may be empty.
+        instruction: what the user asks.
+        answer: the beginning of the answer before; code in it goes on in short follow-ups.
+    """
+    lowered = system.lower()
+    if "json" in lowered and asks_json(lowered):
+        return "json"
+    if lowered and _EDITOR.search(lowered) and not instruction.endswith(("?", "？")):
+        return "edit"
+    if "```" in answer and len(instruction) < _FOLLOW_UP and _FAULT.search(instruction.lower()):
+        return "code"
+    words = set(_LATIN_WORD.findall(instruction.lower())) if lowered else set()
+    if lowered and not _PARTS.isdisjoint(words) and _names_developer(lowered):
+        return "code"
+    return "prose"
+
+
+def _names_developer(lowered: str) -> bool:
+    return bool(_DEVELOPER.search(lowered)) and not _PROGRAMMING.isdisjoint(_LATIN_WORD.findall(lowered))
+
+
+_EDITOR = re.compile(
+    "copy[- ]?edit|proofread|corrected (?:text|version)|correct the (?:user|text|grammar)|rewrite"
+    " the user|korrekturles"
+    "|lektor|relecteur|corrige le texte|corrector de|revisor de|校对|校對|润色|潤飾|校正|添削|교정"
+)
+_FOLLOW_UP = 80  # characters
+_FAULT = re.compile(
+    r"error|does(?:n't| not) work|not work|exception|fails?\b|crash|bug|instead of|add (?:a|an|some"
+    r"|error|type|comment)"
+    r"|now (?:with|without|in|as|make)|without (?:using|a|the)|in one line|fehler|funktioniert nicht|geht nicht|erreur"
+    r"|marche pas|no funciona|não funciona|non funziona|werkt niet|fungerar inte|błąd|nie działa|ошибк|не работает"
+    r"|помилк|hata|lỗi|乱码|亂碼|报错|報錯|错误|錯誤|不行|没反应|失败|改成|换成|加上"
+    r"|エラー|動かない|動きません|文字化け"
+    r"|에러|오류|안 돼|안돼|깨져"
+)
+_DEVELOPER = re.compile("developer|programmer|engineer|coding|entwickler|développeur|code")
 
 
 def asks_json(text: str) -> bool:
@@ -134,14 +201,25 @@ def _edits(lowered: str) -> bool:
 
 
 def _material(instruction: str, prose: Prose) -> bool:
-    return len(prose.paragraphs) > 1 or prose.document or ":" in instruction or "：" in instruction
+    given = sum(map(len, prose.paragraphs)) > len(instruction) + 10  # a quotation, or further paragraphs
+    return given or len(prose.paragraphs) > 1 or prose.document or ":" in instruction or "：" in instruction
 
 
-def _about_code(lowered: str) -> bool:
+_IDENTIFIER = re.compile(
+    r"\b[a-z]{2,}[A-Z][a-z]{2,}[A-Za-z]*\b|\b[a-z]+\.[a-z_]+\(|^\W*(?:SQL|sql|Bash|bash|CSS|Regex|regex)\s*[:：]",
+    re.ASCII | re.MULTILINE,
+)
+
+
+def _about_code(text: str) -> bool:
+    lowered = text.lower()
     words = _LATIN_WORD.findall(lowered)
     eastern = not lowered.isascii()
-    found = _names_code(lowered, words, eastern=eastern) or (
-        not _HINTS.isdisjoint(words) and bool(_STRONG.search(lowered))
+    named = (":" in text or "(" in text or text[1:] != lowered[1:]) and bool(_IDENTIFIER.search(text))
+    found = (
+        named
+        or _names_code(lowered, words, eastern=eastern)
+        or (not _HINTS.isdisjoint(words) and bool(_STRONG.search(lowered)))
     )
     return found and not _NOT_CODE.search(lowered)
 
@@ -170,5 +248,7 @@ def _asked_of(words: list[str], at: int) -> bool:
     if before in _THIS and words[at] in _NO_OTHER_SENSE:
         return True
     if at > 1 and before in _ARTICLES and words[at - 2] in _MAKE:
+        return True
+    if words[at + 1 : at + 2] and words[at + 1] in _AFTER:
         return True
     return before in _WITH or not _PARTS.isdisjoint(words)

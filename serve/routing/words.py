@@ -21,9 +21,11 @@ _LISTS = {
     " today old next year years day days life world city country words sentence numbers three two four"
     " five six seven eight nine ten under below above down up got get gets going went come came say said"
     " took used works short different few least might must shall ask asked answer example examples meant"
-    " interesting fascinating marvelous sure slow easy hard true false well being am book difference"
+    " extract entities recipe best plan trip same interesting fascinating marvelous sure slow easy"
+    " hard true false well being am book difference"
     " reasons reason ways also all has or us last may time word work find go format ideas",
-    "de": "der das und ist nicht ich du wie warum wer wann wo welche welcher welches eine einen einem einer auf"
+    "de": "rezept reise planen beste bester bestes geschenk einfach einfaches der das und ist nicht"
+    " ich du wie warum wer wann wo welche welcher welches eine einen einem einer auf"
     " für mit von zu zum zur kannst können bitte danke vielen hallo erkläre erklär nenne gib mir mein"
     " meine dein sie wir ihr sind war wird werden auch noch aber oder wenn dass weil über zwischen"
     " unterschied schreib schreibe erzähl guten morgen weiter gut heute ja nein bist dem des im ins vom"
@@ -34,7 +36,8 @@ _LISTS = {
     " viele will drei zwei vier fünf sechs sieben acht neun zehn wörter wort satz zeit jahr jahre tag"
     " leben welt stadt land buch neue neu groß klein wenig dann jetzt hier dort vor danach synonyme gründe"
     " schritte hund katze option anfrage erste also all last find fast kind format or",
-    "fr": "le les des une est pas je tu nous vous ils elle pourquoi comment quand quel quelle quels quelles qui"
+    "fr": "recette facile idée cadeau voyage le les des une est pas je tu nous vous ils elle"
+    " pourquoi comment quand quel quelle quels quelles qui"
     " où avec pour dans sur par plus mais donc et ou cette ces mon ma mes ton votre moi peux pouvez merci"
     " bonjour beaucoup c'est qu'est-ce quoi explique donne raconte écris être fait faire entre au aux du"
     " oui non après suis aujourd'hui sont était très aussi différence d'un d'une l'histoire un en de la se"
@@ -46,7 +49,8 @@ _LISTS = {
     " bien mal alors maintenant ici là avant soyez proposez options répondez demande première raisons"
     " façons étapes synonymes chien chat trouvez donnez écrivez expliquez décrivez utilisez faites vos nos"
     " leurs or possible format us combien font lequel laquelle",
-    "es": "el los las una es por qué cómo cuál cuándo quién dónde con para pero más muy y del al gracias hola"
+    "es": "receta fácil regalo regalos viaje barato barata casero casera el los las una es por qué"
+    " cómo cuál cuándo quién dónde con para pero más muy y del al gracias hola"
     " muchas puedes puede dame cuéntame escribe explica explícame háblame mi tu eres soy sigue sí hoy está"
     " son hay fue hacer entre diferencia sobre esto este esta ese usted buenos días tardes quien cual"
     " cuáles tiene ser lo un en de la le se si no a e o como me te su sus todo todos ha han dos les que"
@@ -58,7 +62,8 @@ _LISTS = {
     " poco bien mal entonces ahora aquí allí aunque mientras según antes después sé sea concisa conciso"
     " responda proponga formato nivel conduce consta perro gato sinónimos razones formas pasos has ideas"
     " go",
-    "pt": "os uma é não você como qual quando quem onde com para mas mais muito obrigado obrigada olá pode"
+    "pt": "receita presente viagem fácil os uma é não você como qual quando quem onde com para mas"
+    " mais muito obrigado obrigada olá pode"
     " posso me escreva explique conte dê um do da dos das na nas nos pelo pela são está meu minha seu sua"
     " hoje estou diferença isso este esta fazer ser tem ao à também porque foi sobre bom dia de se a o e"
     " em no por que si as te seus todos dois ou só já sugira liste descreva resuma compare crie traduza"
@@ -66,7 +71,8 @@ _LISTS = {
     " nunca cada sem outro outra melhor tudo nada faça use três quatro cinco seis sete oito nove dez"
     " palavras palavra frase tempo ano anos vida mundo cidade país livro mesmo novo grande pequeno pouco"
     " bem mal então agora aqui ali antes depois sinônimos motivos passos cachorro gato problema",
-    "it": "il gli una è non che come perché quando chi dove quale quali con per ma più molto grazie ciao mille"
+    "it": "ricetta veloce regalo viaggio il gli una è non che come perché quando chi dove quale"
+    " quali con per ma più molto grazie ciao mille"
     " puoi può dammi dimmi raccontami scrivi spiegami spiega mi tuo sono sei della del dei delle nel nella"
     " alla al questo questa oggi cosa cos'è differenza tra fra anche stai bene lo sul hai un in la le se"
     " si e a o i di da uno due no ne te me sua suo su tutti tutto ci loro ha suggerisci elenca descrivi"
@@ -91,12 +97,14 @@ _LISTS = {
     " kan tak mange fortæl forklar skriv mig min din til om mellem forskellen god fra eller i så men alle"
     " man sig har vi de skal hej ud nu over under bog kunne have nævn beskriv sammenlign lav oversæt"
     " foreslå giv bedre altid aldrig uden skulle vil hjælp bedst tre to fire fem ord tid år dag liv verden"
-    " by land ny stor lille her der må time",
+    " by land ny stor lille her der må time efter meget gøre gør op uge lave laver nogle nogen blive bare bliver"
+    " fordi dette disse hvilke dig endnu måske opskrift nem måde bedste køre koster bør arbejde morgen børn rigtig",
     "no": "og er ikke jeg du hvordan hvorfor hvem når hvor hvilken hva for med på av at det den et en som kan"
     " takk mange fortell forklar skriv meg min din til om mellom forskjellen god fra eller noe i så men"
     " alle man seg har vi de skal hei ut nå over under bok kunne nevn beskriv sammenlign lag oversett"
     " foreslå gi bedre alltid aldri uten skulle vil hjelp best tre to fire fem ord tid år dag liv verden"
-    " by land ny stor liten her der må time",
+    " by land ny stor liten her der må time etter mye gjøre gjør opp uke lage lager noen bli vegg veggen bare blir"
+    " fordi dette disse hvilke deg ennå kanskje oppskrift enkel måte beste kjøre koster bør jobb morgen barn veldig",
     "fi": "ja on ei minä sinä miten miksi kuka milloin missä mikä mitä kiitos hei kerro selitä kirjoita voitko"
     " olla tämä se että paljon hyvää me he ne en jos kun tai sen ehdota luettele kuvaile vertaa luo käännä"
     " anna parempi aina tarvitsen haluan mistä mihin kolme kaksi neljä viisi sana aika vuosi päivä elämä"
@@ -145,7 +153,9 @@ _LISTS = {
     " опиши порівняй створи переклади назви порадь хочу потрібно допоможи завжди ніколи без краще варто ми"
     " ви він вона вони але же бы",
     "bg": "и в не на какво как това защо кой къде кога каква какви за с по ти аз ми здравей благодаря моля"
-    " разкажи обясни напиши през колко можеш ли между или е беше да се",
+    " разкажи обясни напиши през колко можеш ли между или е беше да се който която което къде искам трябва"
+    " прави направя има няма вие той тя те сега много добре някой след също така още ако един една две деца времето"
+    " какъв каква къщи мога може може ли би бих съм си ще ме ви ни го им няколко кажи дай нещо български",
     "hi": "है हैं क्या में की के का मुझे आप से को और नमस्ते कैसे क्यों होता एक यह पर सकते",
     "mr": "आहे आहेत काय मला आणि तुम्ही कसे का एक हे नाही करा",
     "ne": "छ छन् के मलाई र तपाईं कसरी किन एक यो हो गर्नुहोस्",
@@ -154,6 +164,54 @@ _LISTS = {
     "ur": "ہے ہیں کیا میں سے آپ کیسے کیوں کو یہ کہ مجھے اور سلام شکریہ",
 }
 
+
+_SMALL = {
+    "ms": "macam nak awak kerana ialah adakah sila terangkan bagaimanakah tu je dekat kat lah korang takde"
+    " jugak pulak kenapakah hendak ataupun berkenaan semasa malaysia encik puan jom camne tau sahaja",
+    "tl": "ang ng mga ano paano bakit sino kailan saan ako ikaw siya kami tayo kayo sila ito iyan hindi oo po salamat"
+    " kumusta kamusta gusto pwede puwede ba ko mo niya natin namin para ngayon bukas isang lang naman yung",
+    "sw": "ni nini vipi kwa nini habari asante tafadhali mimi wewe yeye sisi hii hiyo ya wa na katika jinsi gani je"
+    " naweza unaweza nataka niambie eleza andika kuhusu ngapi wapi lini nani",
+    "ca": "què com quan qui per què amb els les és són aquest aquesta gràcies bon dia explica'm digue'm escriu hola"
+    " puc pots on quin quina quins també però molt meva meu tinc vull cal d'un d'una l'any fer",
+    "gl": "que cómo cando quen onde porque cos nun nunha é son isto grazas bos días podes dime escribe tamén moi eu"
+    " unha dun dunha teño quero fago",
+    "eu": "zer nola noiz nor non zergatik eta da dira ez bai eskerrik asko kaixo mesedez nire zure egin dut dugu"
+    " bat zein zenbat",
+    "hr": "što kako zašto tko kada gdje koji koja koje sam si je smo ste su nije i ili ali za od do sa iz na u mi"
+    " moj moja hvala molim bok možeš mogu trebam napiši objasni koliko između treba li da se bih samo kako",
+    "sr": "šta kako zašto ko kada gde koji koja koje sam si je smo ste su nije i ili ali za od do sa iz na u mi moj"
+    " moja hvala molim zdravo možeš mogu treba napiši objasni koliko između da li se bih samo"
+    " како шта зашто ко када где који која које сам си је смо сте су није или али за од до са из на у ми мој моја"
+    " хвала молим здраво можеш могу треба напиши објасни колико између да ли се бих само",
+    "mk": "направам како што зошто кој кога каде која кои сум си е сме сте се не или но за од до со"
+    " на во ми мојот моја фала"
+    " благодарам здраво можеш можам треба напиши објасни колку меѓу дали да би само",
+    "sl": "kaj kako zakaj kdo kdaj kje kateri katera katero sem si je smo ste so ni in ali pa za od do z iz na v mi"
+    " moj moja hvala prosim živjo lahko napiši razloži koliko med ali bi samo rad kaj",
+    "sk": "čo ako prečo kto kedy kde ktorý ktorá ktoré som si je sme ste sú nie a alebo ale pre od do s z na v mi"
+    " môj moja ďakujem prosím ahoj môžeš môžem napíš vysvetli koľko medzi či by len aký aká aké",
+    "et": "mis kuidas miks kes millal kus milline kas on ei ja või aga mina sina ma sa see seda"
+    " tänan aitäh palun tere"
+    " minu sinu palju võib saab selgita kirjuta oma",
+    "lv": "kas kā kāpēc kurš kad kur kāds kāda kādi vai ir nav un bet es tu tas tā paldies lūdzu sveiki mans mana cik"
+    " var man no ar par uz pie",
+    "lt": "kas kaip kodėl kuris kada kur koks kokia kokie ar yra nėra ir bet aš tu tai ačiū prašau labas sveiki mano"
+    " kiek gali galima man su apie į iš",
+    "is": "hvað hvernig hvers vegna hver hvenær hvar hvaða er ekki og eða en ég þú það þetta takk halló mér minn mín"
+    " getur get á í af að um við til frá hversu margir mikið",
+    "sq": "çfarë si pse kush kur ku cili cila është janë nuk dhe ose por unë ti kjo ky faleminderit përshëndetje mund"
+    " më të një për nga në me sa",
+    "af": "wat hoe hoekom wie wanneer waar watter is nie en of maar ek jy dit hierdie dankie asseblief hallo my jou"
+    " kan vir van om te baie",
+    "az": "nə necə niyə kim harada hansı və bir bu üçün ilə salam təşəkkür mənə zəhmət olmasa mən sən var yoxdur edir"
+    " necədir haqqında",
+    "be": "і у не на што як гэта чаму хто дзе калі які якая якія чым для з па ты я мне мой прывітанне дзякуй калі"
+    " ласка раскажы растлумач напішы колькі можаш паміж або ёсць быў",
+    "cy": "beth sut pam pwy pryd ble yw mae ydy a ac yn y yr fi ti diolch helo os gwelwch dda sy'n oes faint",
+    "ga": "cad conas cén fáth cé cathain cá tá níl agus ach mé tú go raibh maith agat dia duit is an na",
+}
+"""Languages less asked in. Their words never make a word of the larger ones count less."""
 
 # Greetings that several languages share and nearly always mean the larger one.
 _MOSTLY = {"hallo": "de", "hola": "es", "salut": "fr", "ciao": "it", "hej": "sv", "explique": "pt"}
@@ -166,13 +224,18 @@ def _exclusive() -> dict[str, str]:
             if len(word) == 1 and word.isascii():
                 continue  # letters stand in formulas and lists too
             owner[word] = None if word in owner else tag
-    return {word: tag for word, tag in owner.items() if tag} | _MOSTLY
+    small: dict[str, str | None] = {}
+    for tag, listed in _SMALL.items():
+        for word in set(listed.split()):
+            if len(word) > 1 and word not in owner:
+                small[word] = None if word in small else tag
+    return {word: tag for word, tag in (owner | small).items() if tag} | _MOSTLY
 
 
 _OWNER = _exclusive()
 LISTED = frozenset(_LISTS)
 """The languages whose function words are known here: the ones most asked in."""
-_AROUND = ' .,;:!?¿¡()[]"“”„«»…—–*。，？！؟،।'
+PUNCTUATION = ' .,;:!?¿¡()[]"“”„«»…—–*。，？！؟،।'
 _READ = 240  # characters
 
 
@@ -181,22 +244,27 @@ def _all_owners() -> dict[str, tuple[str, ...]]:
     for tag, listed in _LISTS.items():
         for word in set(listed.split()):
             owners.setdefault(word, []).append(tag)
+    large = frozenset(owners)
+    for tag, listed in _SMALL.items():
+        for word in set(listed.split()) - large:
+            owners.setdefault(word, []).append(tag)
     return {word: tuple(tags) for word, tags in owners.items()}
 
 
 _OWNERS = _all_owners()
-_WEIGHTS = [math.log1p(8 / max(owners, 1)) for owners in range(len(_LISTS) + 1)]
+_WEIGHTS = [math.log1p(8 / max(owners, 1)) for owners in range(len(_LISTS) + len(_SMALL) + 1)]
 
 
-def _words(text: str) -> list[str]:
+def split(text: str) -> list[str]:
+    """Split the beginning of a text into lower-case words, punctuation still on."""
     return text[:_READ].lower().replace("’", "'").replace("-", " ").split()
 
 
 def weigh(text: str) -> dict[str, float]:
     """Add up what a text's words say for each language: the more lists a word stands in, the less it says."""
     found: dict[str, float] = {}
-    for word in _words(text):
-        owners = _OWNERS.get(word.strip(_AROUND), ())
+    for word in split(text):
+        owners = _OWNERS.get(word.strip(PUNCTUATION), ())
         for tag in owners:
             found[tag] = found.get(tag, 0.0) + _WEIGHTS[len(owners)]
     return found
@@ -205,8 +273,8 @@ def weigh(text: str) -> dict[str, float]:
 def count(text: str) -> dict[str, int]:
     """Count the function words of each language in the beginning of a text."""
     found: dict[str, int] = {}
-    for word in _words(text):
-        tag = _OWNER.get(word.strip(_AROUND))
+    for word in split(text):
+        tag = _OWNER.get(word.strip(PUNCTUATION))
         if tag:
             found[tag] = found.get(tag, 0) + 1
     return found

@@ -16,9 +16,19 @@ from typing import Any
 from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
 from serve.routing.cell import classify
-from serve.routing.language import load
+from serve.routing.language import Identify, load
 
 RUNS = 15
+CRAFTED = (
+    "german french ", "in german in french, ", "how do you say in german ",
+    "english日本語", "英文中文日語繁體中文", "用英文",
+    "英語で日本語に", "영어로 일본어로 ", "(((([[[[", "(german[french]{", "<a<b<c ",
+    "<a>x</a>", "「「«“„", "$a $ \\( \\[ ",
+    "```a", "a=b; f(x) {\n", "x.y(z) ; \n", "a: b\n", '{"a":[', "a@b.c ", "http://a ", "translate to german ", "\n\n",
+    "ترجم الإنجليزية ", "हिंदी में जवाब ", "sang tiếng anh ", "say this in german ", "на английском переведи ",
+    "Question: ", "A aa aa aa ? ", "abCd.ef_", "ағылшынша тілінде ", "a的bのcж", "please in german only ",
+)  # fmt: skip
+"""What the rules look for, repeated in four messages: the dearest payloads that a client could make up."""
 REQUESTS = Path(__file__).parents[2] / "data" / "requests"
 
 
@@ -88,6 +98,13 @@ def main() -> None:
     }.items():
         payload = {"messages": [{"role": "user", "content": text}]}
         say(name, [microseconds(lambda p=payload: classify(p, "chat", identify))])  # type: ignore[misc]
+    say(f"{len(CRAFTED)} crafted payloads", [microseconds(lambda f=f: _crafted(f, identify)) for f in CRAFTED])  # type: ignore[misc]
+
+
+def _crafted(fragment: str, identify: Identify) -> None:
+    text = (fragment * 3_000)[:6_000]
+    roles = ("system", "user", "assistant", "user")
+    classify({"messages": [{"role": role, "content": text} for role in roles]}, "chat", identify)
 
 
 if __name__ == "__main__":

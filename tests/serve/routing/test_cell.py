@@ -148,6 +148,22 @@ def test_thinking_follows_the_template_switch_then_the_effort(extra: dict[str, A
     assert classify(payload, "chat", model()).thinking is thinking
 
 
+@pytest.mark.parametrize(
+    ("extra", "asked", "kind"),
+    [
+        ({}, "Is it going to rain in Oslo today?", "json"),
+        ({"tool_choice": "none"}, "Is it going to rain in Oslo today?", "prose"),
+        ({"tools": []}, "Is it going to rain in Oslo today?", "prose"),
+        ({}, "Write a function in Python that sorts words.", "code"),
+    ],
+    ids=["on offer", "forbidden", "none", "code asked for"],
+)
+def test_tools_on_offer_mean_a_call_where_the_user_spoke_last(extra: dict[str, Any], asked: str, kind: str) -> None:
+    tools = [{"type": "function", "function": {"name": "weather"}}]
+    payload = {"messages": [{"role": "user", "content": asked}], "tools": tools, **extra}
+    assert classify(payload, "chat", model()).task == kind
+
+
 def test_completions_never_think() -> None:
     assert classify({"prompt": "Once upon", "reasoning_effort": "high"}, "completions", model()).thinking is False
 

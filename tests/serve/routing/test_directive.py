@@ -25,6 +25,28 @@ from serve.routing.directive import target, translates
         ("영어로 뭐라고 해?", None),
         ("in traditional Chinese", "zh-Hant"),
         ("İngilizce yaz", "en"),
+        ("Fordítsd magyarra: good night", "hu"),
+        ("Tradueix al castellà: bona nit", "es"),
+        ("Tradúceme al inglés este mensaje", "en"),
+        ("Vastaa aina suomeksi.", "fi"),
+        ("Odpowiadaj zawsze po polsku.", "pl"),
+        ("Odpovídej vždy česky.", "cs"),
+        ("Переклади англійською", "en"),
+        ("Tõlgi inglise keelde", "en"),
+        ("Išversk į lietuvių kalbą", "lt"),
+        ("Dịch sang tiếng Việt", "vi"),
+        ("Jawab dalam bahasa Inggris", "en"),
+        ("Να απαντάς πάντα στα ελληνικά.", "el"),
+        ("ترجمه کن به فارسی", "fa"),
+        ("इसका अंग्रेज़ी से हिंदी में अनुवाद करें", "hi"),
+        ("Answer in Traditional Chinese (Taiwan usage).", "zh-Hant"),
+        ("これを中国語(簡体字)に訳して", "zh-Hans"),
+        ("これを中国語（繁体字）に訳して", "zh-Hant"),
+        ("How do I say this in Italian: good night", "it"),
+        ("你会说英语吗", None),
+        ("Erzähle von einer Woche in Italien.", None),
+        ("Write about winter in Danish villages.", None),
+        ("Indonesia adalah negara besar", None),
         ("", None),
     ],
 )
@@ -34,7 +56,15 @@ def test_target_of_an_instruction(text: str, language: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("text", "asked"),
-    [("Translate this", True), ("把它翻译一下", True), ("日本語に訳して", True), ("Explain this", False), ("", False)],
+    [
+        ("Translate this", True),
+        ("Who translated it?", False),
+        ("Put this in Spanish: hello", True),
+        ("把它翻译一下", True),
+        ("日本語に訳して", True),
+        ("Explain this", False),
+        ("", False),
+    ],
 )
 def test_translation_is_recognised(text: str, asked: bool) -> None:
     assert translates(text) is asked

@@ -1,0 +1,78 @@
+"""The words that directives are made of, in the languages that they are written in: stems, one list a purpose.
+
+A table and nothing else. Latin and Cyrillic scripts, lower case; a space separates, `_` stands for a space inside.
+"""
+
+TRANSLATE = (
+    "translate translating translation translator localis localiz übersetz übertrag tradu tradú"
+    " tradui vertaal vertal překlad preklad tłumaczenie oversettelse översätt översatt oversæt oversett"
+    " overset tłumacz przetłumacz przełóż přelož přeložit prelož preved prevod fordít käännä kääntä suomenna tõlgi"
+    " tõlki tulko iztulko versk išversk þýddu þýða përkthe tafsiri isalin itzul cyfieith aistrigh"
+    " traduku çevir çeviri"
+    " tercüme tərcümə terjemah dịch перевед перевести_на перевод переклад преведи превод преведете"
+    " перакла аудар орчуул"
+)
+"""To translate."""
+
+TRANSLATED = "translated|traduit|traducid|traduzid|przetłumaczon"
+"""Beginnings of those words, as an expression, that tell of a translation and ask for none."""
+
+ANSWER = (
+    "answer respond reply replies write writing explain describe summari tell give speak output draft compose rewrite"
+    " make provide switch convert continue generate create list please say introduce show teach present produce"
+    " communicate discuss chat talk render return use put read recite respons phrase express"
+    " antwort beantwort schreib erklär gib fass formulier beschreib bitte nenn erzähl sprich red stell verfass sag"
+    " répon écri expliqu résum rédig décri donn racont parl fais présent exprim dis"
+    " contest escri explic explíc resum redact describ habl háblam haz dame cuent cuént escríb responde di_ dilo"
+    " passa passe coloca põe escrev descrev fale falar faça redija diga"
+    " rispon scriv spieg riassum descriv dammi raccont dimmi"
+    " schrijf schrijv leg uitle vertel geef vat zeg praat antwoord"
+    " svar skriv förklar forklar berätt fortæl fortell besvar sammanfatt säg snakk snak prata"
+    " odpowi odpowiadaj napisz pisz wyjaśn opisz streść opowie podaj mów odpověz odpovíd napiš piš"
+    " vysvětl odpoved píš"
+    " vysvetli odgovor odgovar napiši piši objasni pojasni odpri"
+    " yaz cevap yanıt açıkla anlat özetle olarak konuş söyle cavab izah"
+    " jawab tulis jelaskan ceritakan buat balas terangkan gunakan"
+    " trả viết giải hãy"
+    " vasta kirjoita selitä kerro kirjuta vasta seleta räägi atbild raksti paskaidro atsakyk rašyk paaiškink"
+    " válaszol írj írd magyaráz mondd foglald beszélj fogalmazz"
+    " răspund scrie explică rezum descrie vorbe svara svaraðu skrifaðu útskýrðu përgjigj shkruaj shpjego"
+    " jibu andika eleza sagot sumagot isulat ipaliwanag erantzun idatzi azaldu ateb ysgrifenn esbon freagair scríobh"
+    " respondu skribu klarigu beantwoord skryf verduidelik contesta escriu explica"
+    " tiivistä referoi foglald összefoglal shrň zhrň povzemi sažmi rezumează oppsummer resumer"
+    " tóm_tắt ringkas rangkum"
+    " ответ отвеч напиш объясн расскаж опиш пиши говори скажи поясни изложи відпов розкаж напис пояcни кажи говорить"
+    " отговор отговар обясн одговор одговар објасни адкаж напіш растлумач жауап жаз түсіндір хариул бич тайлбарла"
+)
+"""To answer, write, say: what one does in a language."""
+
+PREPOSITIONS = (
+    "v ve pra pro in into to using auf ins en em au al ao para på til till na po naar het în w do"
+    " на по па в во на_језик"
+    " kwa sa yn i as go í á në vers a l d la"
+)
+"""What goes before a name where it has no case ending to say "in"."""
+
+FROM = "from aus vom von van från fra desde dal dall del z ze od iz из з від от с со"
+"""What goes before the language that a text is in already."""
+
+NO_MODIFIER = (
+    "a an this that these those my your our his her their some any which what dieser diesem diesen einem einen einer"
+    " der dem ce cette ces une un este esta ese una uma esse essa questo questa quel deze dit die een denna detta ett"
+    " en den denne et ten tej tym"
+)
+"""Between a preposition and a name, these make the name an adjective: "in a German town"."""
+
+LANGUAGE_NOUN = (
+    "language langue sprache idioma lengua língua lingua taal språk språket sprog sproget język języku jazyk jazyce"
+    " jazyku jazykem jezik jeziku jezikom keel kielellä kieli nyelv nyelven nyelvre valod kalb limba dil тіл хэл мов"
+    " язык языке језик јазик език gjuh lugha hizkuntza iaith"
+)
+"""The word for "language", as it follows or goes before a name."""
+
+NOT = (
+    "not never don't nicht kein keine pas non no não nunca niet nooit inte aldrig ikke aldrig nie"
+    " ne ei älä не никогда"
+    " ніколи değil không jangan"
+)
+"""A name soon after one of these is what the answer shall not be in."""

@@ -181,7 +181,8 @@ def test_a_client_that_leaves_frees_the_engine(stack: Stack) -> None:
 
     payload = {"messages": [{"role": "user", "content": PROMPTS["en"][0]}], "max_tokens": 1500, "stream": True}
     with stack.client.stream("POST", "/v1/chat/completions", json={**payload, "ignore_eos": True}) as response:
-        next(response.iter_bytes())
+        chunks = response.iter_bytes()
+        assert next(chunks)
         until(lambda: running() == 1)
     until(lambda: running() == 0, 5)
     until(lambda: metric(stack.client.get("/metrics").text, "polydraft_in_flight_requests", lane="eagle3") == 0)

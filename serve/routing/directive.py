@@ -8,8 +8,9 @@ stays a question in English.
 import re
 from dataclasses import dataclass
 
-from serve.routing import directive_cjk, directive_other
+from serve.routing import directive_cjk, directive_given, directive_other, words
 from serve.routing import directive_words as listed
+from serve.routing.directive_given import lasts as lasts
 from serve.routing.inflection import HAN_NAMES, HANGUL_NAMES, NAMES, Name
 
 
@@ -86,6 +87,12 @@ _NAMED = re.compile(
     r"|(?:\bonly(?: use| speak)?|\buse|(?<!you )(?<!can )(?<!who )(?<!to )\bspeak)\s+(?:simplified "
     r"|traditional |brazilian )?$"
 )
+_SPEAKS = re.compile(
+    rf"(?:(?:^|[,:;—–])\s*(?:{listed.SPEAK})|(?:^|[,:;—–]|\b(?:{listed.AND}))\s*(?:{listed.SPEAK}|{listed.USE})"
+    rf"(?= (?:(?:{listed.WITH_ME}) )?(?:{listed.ONLY})))"
+    rf"(?: (?:{listed.WITH_ME}))?(?: (?:{listed.ONLY}))*\s+(?:el |le |la |o |l['’])?$"
+)
+_SPEAKS_ON = re.compile(rf"[^\w?]*$|\s*[^\w\s?]|\s+(?:{listed.SPOKEN_ON})\b")
 _TEXT_KIND = re.compile(
     r"\s+(?:poem|essay|letter|e-?mail|mail|story|text|sentence|paragraph|summary|version"
     r"|translation|song|haiku|speech"
@@ -104,17 +111,6 @@ _USERS_OWN = re.compile(
 _THOUGH = re.compile(
     r"\b(?:even if|even when|même si|même quand|auch wenn|selbst wenn|aunque|anche se|mesmo (?:se|que)|даже если)\b"
     r"|\b(?:may|might|can|or) (?:write|speak|ask)\b[^.]*$"
-)
-_TEXT_GIVEN = re.compile(
-    r"\b(?:put|say|express|write|render|diz|dizer|passa|passe|coloca|põe|pon|mets|metti|dice|digo"
-    r"|decir|dire|dit|dis|sagt|sage|sag"
-    r"|schreib|heißt|zeg|säger|sier"
-    r"|siger|powiedzieć|сказать|будет)\b[^.:\n]{0,12}\b(?:this|that|it|following|isto|isso|esto|eso"
-    r"|ça|cela|ceci|das|dies"
-    r"|questo|detta|det|dette|to|это)\b[^.:\n]{0,12}?(?:\b(?:in|into|em|en|auf|på|po|по|pra"
-    r"|para)\b[\s-]+)(?:\w+ )??(\w+)"
-    r"[^.:\n\"']{0,40}[:\"'«“]"
-    r"|\bsay this in (\w+)\W*$"
 )
 
 
@@ -141,11 +137,11 @@ def target(text: str) -> str | None:
     mentions = _mentions(lowered)
     if not mentions or _USERS_OWN.search(lowered):
         return None
-    last = _given(lowered)
+    last = directive_given.target(lowered)
     if last:
         return last
     for mention in mentions:
-        if _asks(mention):
+        if _asks(mention) and _at_home(mention):
             last = _variant(mention)
             if _TRANSLATE.search(mention.before):
                 break
@@ -196,7 +192,9 @@ def _asks(mention: _Mention) -> bool:
     noun = _LANGUAGE_NOUN.match(after)
     if mention.name.noun and not noun:
         return False
-    words = _WORD.findall(before)
+    if _SPEAKS.search(before) and _SPEAKS_ON.match(after):
+        return True
+    preceding = _WORD.findall(before)
     if _NOT.search(before[-40:]) or _THOUGH.search(before):
         return False
     if _NAMED.search(before[-40:]):
@@ -209,20 +207,34 @@ def _asks(mention: _Mention) -> bool:
         return True
     if noun:
         after = after[noun.end() :]
-    head = _before_preposition(before, words)
+    head = _before_preposition(before, preceding)
     if head is None:
         return mention.name.adverb and _adverb_asks(before, after)
     return _preposition_asks(before, after, head)
 
 
-def _before_preposition(before: str, words: list[str]) -> str | None:
+def _at_home(mention: _Mention) -> bool:
+    """Say whether the form is a name where it stands: French `lettre` would be "into Latvian" in Hungarian."""
+    name, around = mention.name, f"{mention.before} {mention.after.partition(':')[0]}"
+    if name.ordinary:
+        weights = words.weigh(around)
+        return not weights or max(weights, key=lambda tag: weights[tag]) not in name.ordinary
+    found = words.count(around)
+    best = max(found, key=lambda tag: found[tag], default="")
+    anywhere = not name.spoken or "en" in name.spoken or name.tag in name.spoken
+    return anywhere or found.get(best, 0) < 2 or not name.spoken.isdisjoint(found)
+
+
+def _before_preposition(before: str, preceding: list[str]) -> str | None:
     """Cut off "in", or "in simple modern", before a name; `None` if no preposition goes before it."""
-    for back, word in enumerate(reversed(words[-4:]), start=1):
+    for back, word in enumerate(reversed(preceding[-4:]), start=1):
         if word in _PREPOSITIONS and (back == 1 or len(word) > 1):
             return before[: before.rfind(word)]
         if word in _FROM:
             return None
-        if word in _NO_MODIFIER and not (words[-back - 1 : -back] and words[-back - 1] in _PREPOSITIONS and back > 1):
+        if word in _NO_MODIFIER and not (
+            preceding[-back - 1 : -back] and preceding[-back - 1] in _PREPOSITIONS and back > 1
+        ):
             return None
     return None
 
@@ -250,17 +262,10 @@ def _preposition_asks(before: str, after: str, head: str) -> bool:
 
 
 _TRANSLATE_ELSEWHERE = re.compile(
-    "翻译|翻譯|翻成|翻为|翻為|に訳|訳して|(?:英|中国|韓国|日本|フランス|ドイツ|スペイン)語に(?:して|直して|変えて)|[译譯][成为為]|翻訳|[英和邦中]訳|번역|영역해|옮겨"
+    "翻译|翻譯|[转轉][成换換为為]+(?:繁|简|簡)[体體]|翻成|翻为|翻為|に訳|訳して|(?:英|中国|韓国|日本|フランス|ドイツ|スペイン)語に(?:して|直して|変えて)|[译譯][成为為]|翻訳|[英和邦中]訳|번역|영역해|옮겨"
     "|ترجم|अनुवाद|भाषांतर|แปล|תרגם|תרגמי|לתרגם|μετάφρασ|μεταφρ"
     "|অনুবাদ|மொழிபெயர்|అనువ|ಅನುವಾದ|വിവർത്തന|പരിഭാഷ|અનુવાદ|ਅਨੁਵਾਦ|თარგმნ|թարգման|ተርጉም"
 )
-
-
-def _given(text: str) -> str | None:
-    """Read the language off "say this in Spanish: ...", which asks for a translation without the word."""
-    match = _TEXT_GIVEN.search(text[:200]) if ":" in text or "this in" in text or not text.isascii() else None
-    name = NAMES.get(match[1] or match[2]) if match else None
-    return name.tag if name else None
 
 
 def translates(text: str) -> bool:
@@ -270,22 +275,7 @@ def translates(text: str) -> bool:
         return True
     if not lowered.isascii() and _TRANSLATE_ELSEWHERE.search(lowered):
         return True
-    return _given(lowered) is not None
-
-
-_LASTS = re.compile(
-    r"from now on|always|for the rest|every (?:time|answer|message)|all (?:your|further|future)|throughout"
-    r"|ab jetzt|ab sofort|immer|à partir de maintenant|désormais|toujours|a partir de ahora|siempre"
-    r"|d'ora in poi|sempre"
-    r"|a partir de agora|vanaf nu|altijd|alltid|altid|aina|mindig|zawsze|vždy|mereu|her zaman"
-    r"|从现在|從現在|以后|以後|接下来|接下來|始终|一律|以降|今後|これから|常に|すべて|앞으로|지금부터"
-    r"|항상|теперь|всегда|отныне|завжди"
-)
-
-
-def lasts(text: str) -> bool:
-    """Say whether an instruction is meant for the rest of the conversation."""
-    return bool(_LASTS.search(text.lower()))
+    return directive_given.target(lowered) is not None
 
 
 def label(text: str) -> str | None:

@@ -76,3 +76,41 @@ NOT = (
     " ніколи değil không jangan"
 )
 """A name soon after one of these is what the answer shall not be in."""
+
+SPEAK = (
+    "speak|talk|sprich|sprecht|sprechen sie|rede|parle|parlez|habla|hable|hablad|háblame|fala|fale|falem|parla|parli"
+    "|parlate|spreek|praat|tala|prata|snakk|snak|puhu|mów|mluv|hovor|govori|vorbește|konuş|говори|говорите|розмовляй"
+)
+"""To speak, as an order: the name of a language follows at once, or after `ONLY`."""
+
+USE = (
+    "use|benutze|verwende|utilise|utilisez|usa|utiliza|utilize|gebruik|använd|bruk|brug|używaj|используй"
+    "|you speak|du sprichst|sie sprechen|tu parles|vous parlez|hablas|você fala|je spreekt|du talar"
+    "|du pratar|du snakker"
+    "|you only speak|write|reply|answer|respond|schreib|schreibe|écris|escribe|escreva|scrivi|schrijf|skriv|pisz|пиши"
+)
+"""To use or write, or what one is said to speak: orders only before `ONLY`."""
+
+ONLY = (
+    "only|exclusively|strictly|solely|just|always|nur|ausschließlich|immer|stets|bitte|uniquement|seulement|toujours"
+    "|exclusivement|que|solo|sólo|solamente|únicamente|exclusivamente|siempre|só|somente|apenas|unicamente|sempre"
+    "|soltanto|solamente|esclusivamente|alleen|uitsluitend|enkel|altijd|bara|endast|enbart|alltid|kun|bare|udelukkende"
+    "|alltid|altid|vain|aina|tylko|wyłącznie|zawsze|jen|pouze|vždy|len|samo|uvijek|vedno|doar|numai|mereu|sadece|yalnızca"
+    "|только|исключительно|всегда|тільки|лише|завжди"
+)
+"""Nothing but, and always."""
+
+WITH_ME = (
+    "with me|with us|mit mir|mit uns|avec moi|avec nous|conmigo|con nosotros|comigo|con me|met mij|met me|med mig"
+    "|med meg|ze mną|se mnou|со мной|зі мною|to me"
+)
+"""What may go between the order and the name."""
+
+AND = "und|and|et|y|e|en|och|og|i|и|bitte|please|por favor|per favore|merci de|du sollst|you must|you should"
+"""What an order with one of `ONLY` may follow within a sentence."""
+
+SPOKEN_ON = (
+    "mit|with|avec|con|com|met|med|und|and|et|y|e|en|och|og|i|ze|se|со|с|зі|to|for|für|pour|para|per|voor|till|wenn|when|if"
+    "|quand|si|se|als|när|når|even|auch|please|bitte|durante|während|pendant|no|except"
+)
+"""What may follow the name of the language."""

@@ -4,7 +4,7 @@ Made once, when the module is loaded. Knows of each spoken language only how its
 "into"; a form that no speaker would use does no harm, for nobody writes it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from serve.routing.language_names import ALSO, HAN, HANGUL, OTHER, SPOKEN_OF
 
@@ -18,6 +18,10 @@ class Name:
     """The form by itself means "in" or "into" the language."""
     noun: bool = False
     """The form names a language only before a word for "language"."""
+    spoken: frozenset[str] = field(default=frozenset(), compare=False)
+    """The languages in which the form is a name; none listed for forms of everywhere."""
+    ordinary: frozenset[str] = field(default=frozenset(), compare=False)
+    """The languages in which the form is an everyday word."""
 
 
 # Each string makes one form: its entries are `ending>replacement`, the first that fits is used.
@@ -104,6 +108,18 @@ _OTHER_SENSE = frozenset(
     }
 )
 """Forms that are countries or everyday words elsewhere."""
+_ORDINARY = {
+    "dari": frozenset({"id", "ms"}),
+    "estona": frozenset({"ca"}),
+    "finna": frozenset({"is", "no", "sv"}),
+    "fins": frozenset({"ca", "fr", "gl", "pt"}),
+    "hindi": frozenset({"tl"}),
+    "lettre": frozenset({"fr"}),
+    "odiare": frozenset({"it"}),
+    "persa": frozenset({"it"}),
+    "дани": frozenset({"sr"}),
+}
+"""Names and forms of names that are everyday words in these languages."""
 
 
 def _entries(listed: str) -> list[tuple[str, str]]:
@@ -126,23 +142,28 @@ def _inflected() -> dict[str, Name]:
     for spoken, listed in SPOKEN_OF.items():
         if spoken in _HEADED:
             continue
+        here = frozenset({spoken})
         for tag, name in _entries(listed):
             for rules in _ADVERBS.get(spoken, ()):
-                _add(names, _form(name, rules), Name(tag, True))
+                _add(names, _form(name, rules), Name(tag, True, spoken=here))
             if spoken in _BEFORE_NOUN:
-                _add(names, name, Name(tag, True, noun=True))
+                _add(names, name, Name(tag, True, noun=True, spoken=here))
             elif spoken not in _NO_NOMINATIVE:
-                _add(names, name, Name(tag, False))
+                _add(names, name, Name(tag, False, spoken=here))
             for rules in _PLAIN.get(spoken, ()):
-                _add(names, _form(name, rules), Name(tag, False))
+                _add(names, _form(name, rules), Name(tag, False, spoken=here))
     for tag, name in _entries(ALSO):
         _add(names, name, Name(tag, False))
     return names
 
 
 def _add(names: dict[str, Name], form: str | None, name: Name) -> None:
-    if form and len(form) > 3 and form not in _OTHER_SENSE:
-        names.setdefault(form, name)
+    if not form or len(form) <= 3 or form in _OTHER_SENSE:
+        return
+    known = names.setdefault(form, replace(name, ordinary=_ORDINARY.get(form, frozenset())))
+    if known.tag == name.tag:
+        everywhere = not (known.spoken and name.spoken)
+        names[form] = replace(known, spoken=frozenset() if everywhere else known.spoken | name.spoken)
 
 
 def _headed() -> dict[str, dict[str, str]]:

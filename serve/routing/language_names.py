@@ -1,7 +1,7 @@
 """What people call languages, in the languages they write in: the words that a directive can name a target by.
 
 A table and nothing else: no case endings (`inflection` adds them), no rules. Entries read `tag:name`, in lower case;
-`zh` stands for `zh-Hans`, `_` for a space inside a name.
+`zh` stands for `zh-Hans`, `_` for a space inside a name. Generated from CLDR 47 (Unicode License v3), then amended.
 """
 
 SPOKEN_OF: dict[str, str] = {

@@ -27,7 +27,7 @@ _PROGRAMMING = _set(
     " css html react node nodejs numpy pandas django flask fastapi perl scala haskell julia matlab vba mysql"
     " postgres postgresql sqlite pythonu pythonban pythonissa pythonilla pythonem javě javie"
     " javában javassa javascriptu regex regexp cpp js ts tsx jsx vue angular pytorch tensorflow"
-    " dockerfile makefile git docker kubectl npm"
+    " dockerfile makefile git gicie gitem docker kubectl npm flutter laravel"
 )
 _PARTS = _set(
     "function code script class method query regex regexp algorithm component program snippet bug error dict"
@@ -46,13 +46,16 @@ _THIS = _set("this my the following dieses ce este")
 _SHORT_NAMES = _set("go c r")
 _ARTICLES = _set("a an some me the")
 _MAKE = _set("write create make give build generate")
-_NO_OTHER_SENSE = _set("sql css html regex regexp javascript typescript php bash c++ dockerfile makefile")
+_NO_OTHER_SENSE = _set(
+    "sql css html regex regexp javascript typescript php haskell kotlin bash c++ dockerfile makefile"
+)
 _STRONG = re.compile(
     r"\b(?:unit tests?|rest api|write (?:a |an |some |the |me (?:a |some )?)?(?:\w+ )?(?:function|code"
     r"|script|regex|program|class|sql)\b"
     r"|implement (?:a|an|the)\b|refactor|debug|(?:fix|review|optimi[sz]e|explain|this|my|the"
     r"|following) (?:this |my |the )?(?:code|script|function|regex)\b"
-    r"|stack ?trace|segfault|compil(?:e|er) error|source code|pull request)"
+    r"|yaml:|run docker"
+    r"|excel (?:formula|formel|formula)|stack ?trace|segfault|compil(?:e|er) error|source code|pull request)"
 )
 _NOT_CODE = re.compile(r"\b(?:dress|zip|area|bar|qr|penal|civil|tax|building|morse|da vinci|the function of)\b")
 _EASTERN_PARTS = re.compile(
@@ -60,13 +63,15 @@ _EASTERN_PARTS = re.compile(
     "|脚本|算法|正则|程序|方法|コード|関数|スクリプト|プログラム|コンポーネント|クラス|코드|함수"
     "|스크립트|알고리즘|функц|скрипт|\\bкод|програм|класс"
 )
-_EASTERN_WITH = re.compile("怎么(?:封装|调用|实现)|用\\s*[a-z+#]+|[a-z+#]+\\s*(?:で|の|로|으로|写|实现|寫)|на [a-z+#]+")
+_EASTERN_WITH = re.compile(
+    "怎么(?:封装|调用|实现|把)|[a-z]\\d? 里|用\\s*[a-z+#]+|[a-z+#]+\\s*(?:で|の|로|으로|写|实现|寫)|на [a-z+#]+"
+)
 _HANGUL_PROGRAMMING = re.compile("파이썬|자바스크립트|자바로|리액트|코틀린|스프링부트|코드를|함수를|코드도|쿼리를")
 _EASTERN_CODE = re.compile(
-    "正则表达式|封装成|正則表達式|正規表現|单元测试|這段程式碼|这段代码|這段代碼|这段程序"
+    "占用[^。\n]{0,8}端口|正则表达式|封装成|正則表達式|正規表現|单元测试|這段程式碼|这段代码|這段代碼|这段程序"
     "|(?:写|寫|给出|编写|实现)[^。，\\n]{0,10}(?:代码|代碼|函数|函數|脚本)"
     "|用\\s*(?:go|c|r)(?:语言|語言)?\\s*(?:写|寫|实现|编写)"
-    "|コードを書|このコード|이 코드"
+    "|コードを書|このコード|이 코드|excel[^。\n]{0,16}(?:公式|関数|함수|수식|képlet|fórmula)|\\bв go\\b"
 )
 _JSON = re.compile(
     r"\b(?:erstell|erzeug|generier|creat|generat|make|give me|gib|génèr|crée|crea|gener|cria|gere"
@@ -107,7 +112,7 @@ _WORK = re.compile(
 )
 _HINTS = _set(
     "test tests api write implement refactor debug fix review optimize optimise explain this my the following"
-    " trace stacktrace segfault compiler compile source pull code"
+    " excel yaml docker trace stacktrace segfault compiler compile source pull code"
 )
 _ASCII_WORD = re.compile(r"[a-z]+[+#]*")
 _LATIN_WORD = re.compile(r"[^\W\d_]+[+#]*")
@@ -176,7 +181,7 @@ _FOLLOW_UP = 80  # characters
 _FAULT = re.compile(
     r"error|does(?:n't| not) work|not work|exception|fails?\b|crash|bug|instead of|add (?:a|an|some"
     r"|error|type|comment)"
-    r"|now (?:with|without|in|as|make)|without (?:using|a|the)|in one line|fehler|funktioniert nicht|geht nicht|erreur"
+    r"|now (?:with|without|in|as|make)|without \w+|it should|in one line|fehler|funktioniert nicht|geht nicht|erreur"
     r"|marche pas|no funciona|não funciona|non funziona|werkt niet|fungerar inte|błąd|nie działa|ошибк|не работает"
     r"|помилк|hata|lỗi|乱码|亂碼|报错|報錯|错误|錯誤|不行|没反应|失败|改成|换成|加上"
     r"|エラー|動かない|動きません|文字化け"

@@ -23,7 +23,9 @@ _LISTS = {
     " took used works short different few least might must shall ask asked answer example examples meant"
     " extract entities recipe best plan trip same interesting fascinating marvelous sure slow easy"
     " hard true false well being am book difference"
-    " reasons reason ways also all has or us last may time word work find go format ideas",
+    " reasons reason ways also all has or us last may time word work find go format ideas"
+    " solve simplify evaluate differentiate factorize compute teh waht whta hwo adn taht thier pls plz dont doesnt"
+    " didnt isnt wont whos thats wanna gonna gimme lemme",
     "de": "rezept reise planen beste bester bestes geschenk einfach einfaches der das und ist nicht"
     " ich du wie warum wer wann wo welche welcher welches eine einen einem einer auf"
     " für mit von zu zum zur kannst können bitte danke vielen hallo erkläre erklär nenne gib mir mein"
@@ -179,9 +181,11 @@ _SMALL = {
     "eu": "zer nola noiz nor non zergatik eta da dira ez bai eskerrik asko kaixo mesedez nire zure egin dut dugu"
     " bat zein zenbat",
     "hr": "što kako zašto tko kada gdje koji koja koje sam si je smo ste su nije i ili ali za od do sa iz na u mi"
-    " moj moja hvala molim bok možeš mogu trebam napiši objasni koliko između treba li da se bih samo kako",
+    " moj moja hvala molim bok možeš mogu trebam napiši objasni koliko između treba li da se bih samo kako"
+    " kuha kuhati skuhati tjedan tjedna kruh kruha tisuća uopće netko nitko",
     "sr": "šta kako zašto ko kada gde koji koja koje sam si je smo ste su nije i ili ali za od do sa iz na u mi moj"
     " moja hvala molim zdravo možeš mogu treba napiši objasni koliko između da li se bih samo"
+    " kuva kuvati skuvati nedelja hleb hiljada uopšte"
     " како шта зашто ко када где који која које сам си је смо сте су није или али за од до са из на у ми мој моја"
     " хвала молим здраво можеш могу треба напиши објасни колико између да ли се бих само",
     "mk": "направам како што зошто кој кога каде која кои сум си е сме сте се не или но за од до со"

@@ -20,11 +20,11 @@ test: .venv/test .venv-engine .cache/helm  ## run every check and every test, th
 	@$(BIN)/python -m pytest -m "$(MARKERS)"
 
 check: .venv/test  ## run the static checks: format, lint, types, import contract, rendered files
-	@$(BIN)/ruff format --check --quiet . && echo "format: ok"
-	@$(BIN)/ruff check --quiet . && echo "lint: ok"
+	@$(BIN)/ruff format --check --quiet --no-cache . && echo "format: ok"
+	@$(BIN)/ruff check --quiet --no-cache . && echo "lint: ok"
 	@$(BIN)/mypy
 	@MYPYPATH=images/engine/plugin/src $(BIN)/mypy --ignore-missing-imports -p polydraft_vllm
-	@$(BIN)/lint-imports --no-cache | tail -n 3
+	@$(BIN)/lint-imports --no-cache --no-timings >.venv/imports.log && echo "import contract: ok" || { cat .venv/imports.log; exit 1; }
 	@$(BIN)/polydraft render --check && echo "rendered files: ok"
 
 fast: .venv/test .cache/helm  ## run the tests that need no engine
@@ -52,7 +52,7 @@ clean:  ## remove everything that was installed or built here
 # `venv` is a package of its own on Debian; root gets it installed, everybody else is told.
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: apt-get install python3.11"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y python3-venv; } || { echo "This Python can't make environments: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y python3-venv >/dev/null; } || { echo "This Python can't make environments: apt-get install python3-venv"; exit 1; }
 	@$(PYTHON) -m venv .venv
 
 .venv/demo: images/router/requirements.txt pyproject.toml | .venv/bin/python

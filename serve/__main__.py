@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,8 +57,10 @@ def serve() -> None:
 def up(
     profile: Annotated[str, typer.Argument(help="A profile's name, such as cpu.")],
     host: Annotated[str, typer.Option(help="Address of the router.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the router.")] = 8000,
-    engine_port: Annotated[int, typer.Option(help="Port of the first engine; the others follow.")] = FIRST_ENGINE_PORT,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
+    engine_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the first engine; the others follow.")
+    ] = FIRST_ENGINE_PORT,
     vllm: Annotated[Path, typer.Option(help="vLLM's command.")] = ROOT / ".venv-engine/bin/vllm",
 ) -> None:
     """Run a profile's engines and the router on this machine, without Docker. Example: polydraft up cpu"""
@@ -74,6 +77,7 @@ def render(
 ) -> None:
     """Write compose/ and k8s/values/ from the profiles. Example: polydraft render --check"""
     rendering.render(check=check, root=ROOT)
+    _say("every rendered file is what the profiles say")
 
 
 @cli.command()
@@ -85,10 +89,13 @@ def bench(
 ) -> None:
     """Measure every lane in every language on a running router. Example: polydraft bench http://127.0.0.1:8000"""
     plan = measuring.Plan(measured_prompts.load(prompts), rounds, max_tokens)
-    samples = asyncio.run(measuring.measure(url.rstrip("/"), plan, _progress))
+    base = url.rstrip("/").removesuffix("/v1")
+    samples = asyncio.run(measuring.measure(base, plan, _progress))
     figures = report.figures(samples)
     _say("\nAcceptance length / decode rate (output tokens per second after the first), fastest lane bold:\n")
     _say(report.markdown(figures))
+    fewest = min(figure.requests for figure in figures)
+    _say(f"\n{fewest} answers a cell or more, of at most {max_tokens} tokens, greedy.")
     _say("\nAs a profile's cells:\n\n" + report.cells(figures))
 
 
@@ -99,17 +106,28 @@ def version() -> None:
 
 
 async def _serve(wanted: settings.Settings) -> None:
+    listener = _listen(wanted)
     async with app.running(wanted, language.load()) as application:
         config = uvicorn.Config(
             application,
-            host=wanted.host,
-            port=wanted.port,
             access_log=False,
             log_level="warning",
             server_header=False,
             timeout_graceful_shutdown=wanted.drain_timeout,
         )
-        await _Server(config).serve()
+        await _Server(config).serve(sockets=[listener])
+
+
+def _listen(wanted: settings.Settings) -> socket.socket:
+    """Take the router's address before anything else; raises ConfigError if it can't be had."""
+    try:
+        family = socket.getaddrinfo(wanted.host, wanted.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((wanted.host, wanted.port), family=family, backlog=2048)
+    except OSError as error:
+        place = f"{wanted.host}, port {wanted.port}"
+        raise ConfigError(
+            f"can't listen on {place} ({error.strerror}); change POLYDRAFT_HOST or POLYDRAFT_PORT"
+        ) from None
 
 
 def _progress(done: int, total: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from serve.errors import LaneNotReady, LaneRefuses, UnknownLane, UnknownModel
+from serve.errors import LaneConflict, LaneNotReady, LaneRefuses, UnknownLane, UnknownModel
 from serve.proxy import vllm
 from serve.routing.cell import Cell, Endpoint
 from serve.routing.lane import Lane
@@ -54,7 +54,7 @@ class Admission:
                 f"There is no lane {header[:64]!r}; lanes are {self._listed()}.", param="x-polydraft-lane"
             )
         if header is not None and named is not None and header != named:
-            raise UnknownLane(
+            raise LaneConflict(
                 f"The header asks for lane {header}, the model name for {named}; ask for one.", param="model"
             )
         forced = header or named
@@ -64,13 +64,12 @@ class Admission:
         return Wish(lane=forced, undrafted=parameter is not None)
 
     def _lane_of_model(self, model: object) -> str | None:
-        if model is None:
-            return None
-        name, at, lane = str(model).partition("@") if model != self.model else (self.model, "", "")
-        if name != self.model or (at and lane not in self._lane_names()):
+        lanes: dict[object, str | None] = {f"{self.model}@{lane.name}": lane.name for lane in self.lanes}
+        lanes |= {None: None, self.model: None}
+        if model not in lanes:
             known = ", ".join(self.names())
             raise UnknownModel(f"There is no model {str(model)[:128]!r} here; models are {known}.", param="model")
-        return lane or None
+        return lanes[model]
 
     def _refuse_drafting(self, parameter: str, forced: str | None) -> None:
         """Raise LaneRefuses if no lane without a drafter may serve a parameter that only such a lane honours."""

@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from serve import __version__
 from serve.admission import Admission
@@ -25,8 +26,9 @@ from serve.errors import (
 )
 from serve.proxy import payload as payloads
 from serve.proxy import vllm
-from serve.proxy.relay import Job, Relay, Wiring
+from serve.proxy.relay import Job, Relay, Wiring, headers
 from serve.routing.cell import Cell, Endpoint
+from serve.routing.outcome import End, Outcome
 from serve.routing.policy import Decision
 
 LANE_HEADER = "x-polydraft-lane"
@@ -45,6 +47,11 @@ class Service:
     registry: CollectorRegistry
     max_payload_bytes: int
     created: int = field(default_factory=lambda: int(time.time()))
+
+    def observe(self, outcome: Outcome) -> None:
+        """Tell every observer of one finished request."""
+        for observe in self.wiring.observers:
+            observe(outcome)
 
     def ready(self) -> set[str]:
         """Name the lanes whose engine is up."""
@@ -132,25 +139,62 @@ async def metrics(request: Request) -> Response:
 
 
 async def _generate(request: Request, endpoint: Endpoint) -> Response:
+    """Admit a request and hand it to the relay; whatever happens to it, exactly one outcome is observed."""
     service = _service(request)
-    started = service.wiring.clock()
+    arrival = _Arrival(endpoint, service.wiring.clock(), _request_id(request))
+    try:
+        return Relay(await _admit(request, service, arrival), service.wiring, arrival.started)
+    except RequestError as error:
+        service.observe(arrival.outcome(service.wiring.clock(), "rejected", error.status))
+        return _error(error, headers(arrival.request_id, arrival.cell, arrival.decision))
+    except ClientDisconnect:
+        service.observe(arrival.outcome(service.wiring.clock(), "aborted", 0))
+        return Response(status_code=400)  # nobody reads it
+
+
+async def _admit(request: Request, service: Service, arrival: "_Arrival") -> Job:
     payload = await _payload(request, service.max_payload_bytes)
-    payloads.check(payload, endpoint)
+    arrival.streamed = payload.get("stream") is True
+    payloads.check(payload, arrival.endpoint)
     ready = service.ready()
-    cell, decision = service.admission.decide(payload, endpoint, request.headers.get(LANE_HEADER), ready)
-    request_id = _request_id(request)
-    job = Job(
-        request_id=request_id,
-        cell=cell,
-        decision=decision,
-        lanes=service.admission.route(decision, ready),
-        path=vllm.PATHS[endpoint],
+    header = request.headers.get(LANE_HEADER)
+    arrival.cell, arrival.decision = service.admission.decide(payload, arrival.endpoint, header, ready)
+    return Job(
+        request_id=arrival.request_id,
+        endpoint=arrival.endpoint,
+        cell=arrival.cell,
+        decision=arrival.decision,
+        lanes=service.admission.route(arrival.decision, ready),
         payload=payload,
-        headers=_forwarded(request, request_id),
-        streamed=bool(payload.get("stream")),
+        headers=_forwarded(request, arrival.request_id),
+        streamed=arrival.streamed,
         wants_usage=vllm.wants_usage(payload),
     )
-    return Relay(job, service.wiring, started)
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """What is known of a request before it is admitted."""
+
+    endpoint: Endpoint
+    started: float
+    request_id: str
+    streamed: bool = False
+    cell: Cell | None = None
+    decision: Decision | None = None
+
+    def outcome(self, now: float, end: End, status: int) -> Outcome:
+        return Outcome(
+            request_id=self.request_id,
+            endpoint=self.endpoint,
+            cell=self.cell,
+            decision=self.decision,
+            drafted=False,
+            streamed=self.streamed,
+            status=status,
+            end=end,
+            duration=now - self.started,
+        )
 
 
 async def _payload(request: Request, limit: int) -> payloads.Payload:
@@ -212,9 +256,9 @@ def _service(request: Request) -> Service:
     return service
 
 
-def _error(error: RequestError) -> Response:
-    headers = None if error.retry_after is None else {"retry-after": str(error.retry_after)}
-    return JSONResponse(error.payload(), status_code=error.status, headers=headers)
+def _error(error: RequestError, more: Mapping[str, str] | None = None) -> Response:
+    retry = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    return JSONResponse(error.payload(), status_code=error.status, headers={**retry, **(more or {})})
 
 
 async def _on_request_error(_: Request, error: Exception) -> Response:
@@ -226,7 +270,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         return _error(MethodNotAllowed(f"{request.url.path[:128]} doesn't take {request.method}."))
-    paths = sorted({path for known in router.routes if (path := getattr(known, "path", ""))})
+    paths = sorted({path.replace(":path", "") for known in router.routes if (path := getattr(known, "path", ""))})
     return _error(UnknownPath(f"There is no {request.url.path[:128]} here; paths are {', '.join(paths)}."))
 
 

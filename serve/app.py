@@ -28,7 +28,8 @@ _KEEPALIVE = 3
 async def running(settings: Settings, identify: Identify) -> AsyncIterator[FastAPI]:
     """Give the application while its engines are being watched; closes every connection at the end."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE)
-    async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as client:
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, auto_decompress=False, cookie_jar=jar) as client:
         upstreams = _upstreams(settings, client)
         watchers = [asyncio.create_task(upstream.watch()) for upstream in upstreams.values()]
         try:

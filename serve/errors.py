@@ -5,6 +5,7 @@
   - RequestError            becomes one HTTP answer in OpenAI's error shape
     - InvalidPayload        400
     - UnknownLane           400
+    - LaneConflict          400
     - LaneRefuses           400
     - UnknownModel          404
     - UnknownPath           404
@@ -12,6 +13,7 @@
     - PayloadTooLarge       413
     - InternalError         500
     - EngineFailed          502
+    - EngineSilent          504
     - LaneNotReady          503
 """
 
@@ -51,6 +53,12 @@ class UnknownLane(RequestError):
     """The lane that was asked for isn't one of this router's."""
 
     code = "lane_not_found"
+
+
+class LaneConflict(RequestError):
+    """The header and the model's name ask for different lanes."""
+
+    code = "lane_conflict"
 
 
 class LaneRefuses(RequestError):
@@ -101,6 +109,14 @@ class EngineFailed(RequestError):
     status = 502
     type = "server_error"
     code = "engine_failed"
+
+
+class EngineSilent(RequestError):
+    """The engine took the request and said nothing for `POLYDRAFT_SILENCE_TIMEOUT`; another would take as long."""
+
+    status = 504
+    type = "server_error"
+    code = "engine_silent"
 
 
 class LaneNotReady(RequestError):

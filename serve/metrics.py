@@ -12,11 +12,14 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from serve.routing.lane import Lane
+from serve.routing.language import UNDETERMINED
 from serve.routing.outcome import Outcome
 
 _TTFT_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _TOKENS_PER_SECOND = (5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 130, 160, 200, 250, 300, 400, 600, 1000)
 _KEYS = ("lane", "language")
+NONE = "none"
+"""Lane and reason of a request that was rejected before a lane was chosen."""
 
 
 class Metrics:
@@ -57,8 +60,9 @@ class Metrics:
 
     def observe(self, outcome: Outcome) -> None:
         """Count one finished request."""
-        keys = (outcome.decision.lane, outcome.cell.language)
-        self._requests.labels(*keys, outcome.decision.reason, outcome.end).inc()
+        lane, reason = (outcome.decision.lane, outcome.decision.reason) if outcome.decision else (NONE, NONE)
+        keys = (lane, outcome.cell.language if outcome.cell else UNDETERMINED)
+        self._requests.labels(*keys, reason, outcome.end).inc()
         self._prompt.labels(*keys).inc(outcome.prompt_tokens or 0)
         self._completion.labels(*keys).inc(outcome.completion_tokens or 0)
         if outcome.unmeasured:

@@ -6,15 +6,21 @@ import re
 from typing import Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from serve.errors import ConfigError
 from serve.routing.lane import Lane
+from serve.routing.language import LANGUAGES
 from serve.routing.policy import ANY, Candidate, Row
+from serve.routing.task import TASKS
 
 PREFIX = "POLYDRAFT_"
 
+_BASE_URL = re.compile(r"https?://[^/\s]+/?")
 _LANE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+_LANGUAGES = {ANY, *LANGUAGES, *(tag.partition("-")[0] for tag in LANGUAGES)}
 
 
 class Settings(BaseSettings):
@@ -55,7 +61,7 @@ class Settings(BaseSettings):
         for lane in lanes:
             if not _LANE_NAME.fullmatch(lane.name):
                 raise ValueError(f"{lane.name!r} can't name a lane; use a-z, 0-9, - and _")
-            if not lane.upstream.startswith(("http://", "https://")):
+            if not _BASE_URL.fullmatch(lane.upstream):
                 raise ValueError(f"lane {lane.name}: `upstream` must be a base URL such as http://127.0.0.1:8101")
             if lane.drafts != (lane.draft_tokens > 0):
                 raise ValueError(f"lane {lane.name}: give both `method` and `draft_tokens`, or (for the body) neither")
@@ -65,6 +71,13 @@ class Settings(BaseSettings):
     def _check_table(self) -> Self:
         names = {lane.name for lane in self.lanes}
         listed: list[Candidate] = [candidate for row in self.table for candidate in row.candidates]
+        for row in self.table:
+            if row.language not in _LANGUAGES or row.task not in (ANY, *TASKS):
+                raise ValueError(
+                    f"TABLE has a row for {row.language}, {row.task}, which no request ever is; correct it"
+                )
+            if len({candidate.lane for candidate in row.candidates}) < len(row.candidates):
+                raise ValueError(f"TABLE names a lane twice for {row.language}, {row.task}; remove one")
         unknown = sorted({candidate.lane for candidate in listed} - names)
         if unknown:
             raise ValueError(f"TABLE names lanes that LANES doesn't have: {', '.join(unknown)}; remove or add them")
@@ -85,8 +98,9 @@ def read() -> Settings:
         return Settings()
     except ValidationError as error:
         raise ConfigError(_first(error)) from None
-    except ValueError as error:  # pydantic-settings: a variable that has to be JSON isn't
-        raise ConfigError(f"{PREFIX}* can't be read: {error}; LANES and TABLE must be JSON.") from None
+    except SettingsError as error:  # its text names the field, in pydantic-settings' own words
+        named = re.search(r'field "(\w+)"', str(error))
+        raise ConfigError(f"{PREFIX}{named[1].upper() if named else '*'} must be JSON: {error.__cause__}.") from None
 
 
 def _first(error: ValidationError) -> str:

@@ -55,6 +55,8 @@ async def measure(url: str, plan: Plan, progress: Progress) -> list[Sample]:
                 samples.append(await _ask(client, url, lane, plan, prompt))
                 progress(len(samples), len(jobs))
             return samples
+        except aiohttp.InvalidURL:
+            raise ConfigError(f"{url}: isn't a base URL; write http://127.0.0.1:8000") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ConfigError(f"{url}: the router can't be reached ({type(error).__name__}); is it up?") from error
 
@@ -70,7 +72,10 @@ def _jobs(plan: Plan, lanes: Sequence[str]) -> list[tuple[Prompt, str]]:
 
 async def _lanes(client: aiohttp.ClientSession, url: str) -> list[str]:
     async with client.get(f"{url}/readyz") as response:
-        lanes: dict[str, bool] = (await response.json())["lanes"]
+        answer = vllm.decode(await response.read())
+    lanes = answer.get("lanes") if isinstance(answer, dict) else None
+    if not isinstance(lanes, dict):
+        raise ConfigError(f"{url}: isn't a Polydraft router's base URL; write http://127.0.0.1:8000")
     missing = [lane for lane, ready in lanes.items() if not ready]
     if missing:
         raise ConfigError(f"{url}: lane {', '.join(missing)} isn't ready; wait until every lane is")
@@ -94,7 +99,9 @@ async def _ask(client: aiohttp.ClientSession, url: str, lane: str, plan: Plan, p
         async for event in _events(response):
             if vllm.is_usage_chunk(event):
                 report = vllm.report(vllm.decode(sse.data(event)))
-            elif not event.startswith(b"data: [DONE]"):
+            elif vllm.is_error(event):
+                raise ConfigError(f"{url}: lane {lane} failed: {sse.data(event)[:200].decode(errors='replace')}")
+            elif not vllm.is_end(event):
                 last = time.perf_counter()
                 first = first or last
     return Sample(prompt, lane, report.completion_tokens or 0, last - first, report.acceptance)

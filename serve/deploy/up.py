@@ -26,7 +26,9 @@ from serve.errors import ConfigError
 
 Say = Callable[[str], None]
 
-_GRACE = 15.0
+_DRAIN = 10
+"""Seconds that running answers get to finish; whoever pressed Ctrl-C is waiting."""
+_GRACE = _DRAIN + 5.0
 """Seconds that a child gets between SIGTERM and SIGKILL; an idle vLLM on the CPU takes 1 to 3."""
 _POLL = 0.5
 _LOG_TAIL = 12
@@ -69,10 +71,10 @@ async def up(profile: Profile, place: Place, say: Say) -> int:
         return await _run(profile, place, say, stop, children)
     finally:
         if children:
-            say("stopping ...")
-        await asyncio.shield(_stop_all(children))
-        if children:
-            say("stopped; no process is left")
+            say(f"stopping; running answers get {_DRAIN} s ...")
+            await asyncio.shield(_stop_all(children))
+            left = [child.name for child in children if _alive(child.process.pid)]
+            say(f"stopped, but {', '.join(left)} is still there" if left else "stopped; no process is left")
 
 
 async def _run(profile: Profile, place: Place, say: Say, stop: asyncio.Event, children: list[Child]) -> int:
@@ -91,6 +93,7 @@ async def _run(profile: Profile, place: Place, say: Say, stop: asyncio.Event, ch
     try:
         await asyncio.wait({waiting, stopped, dead}, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done() and not dead.done() and not stopped.done():
+            waiting.result()
             say(_ready_text(profile, place.router, time.monotonic() - started))
             await asyncio.wait({stopped, dead}, return_when=asyncio.FIRST_COMPLETED)
         if stopped.done():
@@ -106,14 +109,21 @@ async def _run(profile: Profile, place: Place, say: Say, stop: asyncio.Event, ch
 def _check(profile: Profile, place: Place) -> None:
     if not place.vllm.exists():
         raise ConfigError(f"{place.vllm} isn't there; run `make setup`, or name vLLM's command with --vllm")
+    if profile.host.accelerator != "cpu":
+        raise ConfigError(
+            f"{profile.name}'s engines must start one after another, or they take the whole box down: "
+            f"use docker compose up {profile.name}"
+        )
     ports = [place.router.port, *(profile.engine_port(lane.name, place.engine_port) for lane in profile.served.lanes)]
+    if len(set(ports)) < len(ports) or max(ports) > 65535:
+        raise ConfigError(f"ports {', '.join(map(str, ports))} must differ and be at most 65535; change --engine-port")
     for port in ports:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
-                fix = "stop what listens there, or give --port and --engine-port"
+                fix = f"stop what listens there, or run: polydraft up {profile.name} --port 8200 --engine-port 8301"
                 raise ConfigError(f"port {port} is taken ({error.strerror}); {fix}") from None
 
 
@@ -139,14 +149,18 @@ def _router_command() -> list[str]:
 
 
 def _router_environment(profile: Profile, place: Place) -> dict[str, str]:
-    own = {"POLYDRAFT_HOST": place.router.host, "POLYDRAFT_PORT": str(place.router.port)}
+    own = {
+        "POLYDRAFT_HOST": place.router.host,
+        "POLYDRAFT_PORT": str(place.router.port),
+        "POLYDRAFT_DRAIN_TIMEOUT": str(_DRAIN),
+    }
     return {**profile.router_environment(profile.upstreams(place.engine_port)), **own}
 
 
 async def _until_ready(profile: Profile, router: Address, say: Say, started: float) -> None:
     """Wait until the router reports every lane as ready; say so for each as it comes."""
     missing = {lane.name for lane in profile.served.lanes}
-    url = f"http://{router.host}:{router.port}/readyz"
+    url = f"{_url(router)}/readyz"
     said = started
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as client:
         while missing:
@@ -181,13 +195,19 @@ async def _first_death(children: Sequence[Child]) -> Child:
 
 
 def _ready_text(profile: Profile, router: Address, seconds: float) -> str:
-    url = f"http://{router.host}:{router.port}"
+    url = _url(router)
     lines = [f"every lane is ready after {seconds:.0f} s; {url} speaks OpenAI's API. Try:", ""]
     for example in profile.served.examples:
-        payload = {"messages": [{"role": "user", "content": example.prompt}], "max_tokens": 200}
+        payload = {"messages": [{"role": "user", "content": example.prompt}], "max_tokens": 200, "temperature": 0}
         command = f"curl -i {url}/v1/chat/completions -H 'content-type: application/json' -d "
         lines += [f"  # {example.says}", "  " + command + shlex.quote(json.dumps(payload, ensure_ascii=False)), ""]
     return "\n".join([*lines, "Ctrl-C stops everything."])
+
+
+def _url(router: Address) -> str:
+    """Give the address at which this machine reaches the router."""
+    host = "127.0.0.1" if router.host in ("0.0.0.0", "::") else router.host  # noqa: S104  compared, not bound
+    return f"http://[{host}]:{router.port}" if ":" in host else f"http://{host}:{router.port}"
 
 
 def _obituary(child: Child) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -12,7 +11,8 @@ from serve.routing.cell import Endpoint
 MAX_DEPTH = 100
 """Nested arrays and objects; tool schemas of real agents stay below 30, and CPython's parser gives up near 1,000."""
 
-_BRACKETS = re.compile(rb"[\[{]")
+MAX_VALUES = 250_000
+"""Commas and brackets, those in texts counted in: more than any context window holds, and parsed in half a second."""
 
 Payload = dict[str, Any]
 
@@ -20,8 +20,12 @@ Payload = dict[str, Any]
 def parse(raw: bytes) -> Payload:
     """Read one JSON object.
 
-    Raises InvalidPayload if the bytes aren't UTF-8, aren't JSON, aren't an object or are nested deeper than MAX_DEPTH.
+    Raises InvalidPayload if the bytes aren't UTF-8, aren't JSON, aren't an object, are nested deeper than MAX_DEPTH or
+    hold more than MAX_VALUES values: parsing those would hold up every stream that this process relays.
     """
+    brackets = raw.count(b"[") + raw.count(b"{")
+    if brackets + raw.count(b",") > MAX_VALUES:
+        raise InvalidPayload(f"The payload has more than {MAX_VALUES} values.")
     try:
         payload = json.loads(raw.decode(), parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
@@ -32,7 +36,7 @@ def parse(raw: bytes) -> Payload:
         raise InvalidPayload(f"The payload isn't JSON: {error}.") from None
     if not isinstance(payload, dict):
         raise InvalidPayload("The payload must be a JSON object.")
-    if len(_BRACKETS.findall(raw)) > MAX_DEPTH and _deeper_than(payload, MAX_DEPTH):
+    if brackets > MAX_DEPTH and _deeper_than(payload, MAX_DEPTH):
         raise InvalidPayload(f"The payload is nested deeper than {MAX_DEPTH} levels.")
     return payload
 

@@ -14,10 +14,10 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from serve.errors import EngineFailed, LaneNotReady, RequestError
+from serve.errors import EngineFailed, EngineSilent, LaneNotReady, RequestError
 from serve.proxy import sse, vllm
 from serve.proxy.upstream import Answer, Upstream
-from serve.routing.cell import Cell
+from serve.routing.cell import Cell, Endpoint
 from serve.routing.lane import Lane
 from serve.routing.outcome import End, Outcome
 from serve.routing.policy import Decision
@@ -34,10 +34,10 @@ class Job:
     """One admitted request: where it may go, preferred lane first, and what the relay has to know of it."""
 
     request_id: str
+    endpoint: Endpoint
     cell: Cell
     decision: Decision
     lanes: tuple[Lane, ...]
-    path: str
     payload: Mapping[str, Any]
     headers: Mapping[str, str]
     streamed: bool
@@ -64,8 +64,9 @@ class Progress:
     lane: Lane
     decision: Decision
     status: int = 0
-    end: End = "aborted"
-    refused: bool = False
+    end: End = "failed"
+    error: End | None = None
+    done: bool = False
     first: float | None = None
     last: float | None = None
     report: vllm.Report = field(default_factory=vllm.Report)
@@ -86,6 +87,8 @@ class Relay(Response):
         left = asyncio.create_task(_until_disconnect(receive))
         try:
             await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                self._progress.end = "aborted"
         finally:
             for task in (work, left):
                 task.cancel()
@@ -101,9 +104,12 @@ class Relay(Response):
             try:
                 await self._serve(lane, send)
                 return
-            except EngineFailed as error:
+            except (EngineFailed, LaneNotReady) as error:
                 failure = error
-        self._progress.status, self._progress.end = failure.status, "failed"
+            except EngineSilent as error:
+                failure = error
+                break
+        self._progress.status = failure.status
         await send_error(send, failure, self._response_headers())
 
     def _turn_to(self, lane: Lane) -> None:
@@ -116,15 +122,16 @@ class Relay(Response):
     async def _serve(self, lane: Lane, send: Send) -> None:
         job, wiring = self._job, self._wiring
         payload = vllm.prepare(job.payload, wiring.model, lane, shared=lane.upstream in wiring.shared)
+        upstream = wiring.upstreams[lane.upstream]
         with wiring.track(lane.name):
-            async with wiring.upstreams[lane.upstream].open(job.path, payload, job.headers) as answer:
-                if answer.status == 503:
-                    raise EngineFailed("The engine isn't ready.")
+            async with upstream.open(vllm.PATHS[job.endpoint], payload, job.headers, streamed=job.streamed) as answer:
+                _refuse_unusable(answer)
                 await (self._stream(answer, send) if answer.streams else self._whole(answer, send))
 
     async def _whole(self, answer: Answer, send: Send) -> None:
         raw = await answer.read()
-        await self._start(answer, send, [(b"content-length", str(len(raw)).encode())])
+        retry = [] if answer.retry_after is None else [(b"retry-after", answer.retry_after.encode("latin-1"))]
+        await self._start(answer, send, [(b"content-length", str(len(raw)).encode()), *retry])
         await send({"type": "http.response.body", "body": raw})
         progress = self._progress
         progress.report = vllm.report(vllm.decode(raw))
@@ -132,12 +139,14 @@ class Relay(Response):
 
     async def _stream(self, answer: Answer, send: Send) -> None:
         await self._start(answer, send, [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")])
+        progress = self._progress
         try:
             async for block in self._events(answer):
                 await send({"type": "http.response.body", "body": block, "more_body": True})
-            self._progress.end = "refused" if self._progress.refused else "complete"
-        except EngineFailed as error:
-            self._progress.end = "failed"
+            if not progress.done:
+                raise EngineFailed("The engine ended its stream before it was complete.")
+            progress.end = progress.error or "complete"
+        except (EngineFailed, EngineSilent) as error:
             event = sse.ERROR % json.dumps(error.payload()).encode()
             await send({"type": "http.response.body", "body": event, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -155,26 +164,26 @@ class Relay(Response):
     def _passes(self, event: bytes) -> bool:
         """Read the clock for an event with output, the report off the usage chunk; tell whether the client gets it."""
         progress = self._progress
-        if not vllm.is_usage_chunk(event):
-            if vllm.is_error(event):
-                progress.refused = True
-            elif not event.startswith(b"data: [DONE]"):
-                progress.last = self._wiring.clock()
-                progress.first = progress.first or progress.last
-            return True
-        progress.report = vllm.report(vllm.decode(sse.data(event)))
-        return self._job.wants_usage
+        if vllm.is_usage_chunk(event):
+            progress.report = vllm.report(vllm.decode(sse.data(event)))
+            return self._job.wants_usage
+        if vllm.is_end(event):
+            progress.done = True
+        elif vllm.is_error(event):
+            progress.error = "failed" if progress.first else "refused"
+        else:
+            progress.last = self._wiring.clock()
+            progress.first = progress.first or progress.last
+        return True
 
     async def _start(self, answer: Answer, send: Send, extra: Sequence[tuple[bytes, bytes]]) -> None:
         self._progress.status = answer.status
-        headers = [(b"content-type", answer.content_type.encode("latin-1")), *extra, *self._response_headers()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        head = [(b"content-type", answer.content_type.encode("latin-1")), *extra, *self._response_headers()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": head})
 
     def _response_headers(self) -> list[tuple[bytes, bytes]]:
-        decision = self._progress.decision
-        values = (decision.lane, self._job.cell.language, decision.reason)
-        named = [(name.encode(), value.encode()) for name, value in zip(HEADERS, values, strict=True)]
-        return [*named, (b"x-request-id", self._job.request_id.encode())]
+        named = headers(self._job.request_id, self._job.cell, self._progress.decision)
+        return [(name.encode(), value.encode()) for name, value in named.items()]
 
     def _observe(self) -> None:
         outcome = _outcome(self._job, self._progress, self._wiring.clock())
@@ -182,15 +191,24 @@ class Relay(Response):
             observe(outcome)
 
 
+def _refuse_unusable(answer: Answer) -> None:
+    """Raise what makes another lane stand in: nothing of such an answer has reached the client yet."""
+    if answer.status == 503:
+        raise LaneNotReady("The engine isn't ready; try again in a few seconds.")
+    if answer.status >= 500 or 300 <= answer.status < 400:
+        raise EngineFailed(f"The engine answered with status {answer.status}.")
+
+
 def _outcome(job: Job, progress: Progress, now: float) -> Outcome:
     report = progress.report
     return Outcome(
         request_id=job.request_id,
+        endpoint=job.endpoint,
         cell=job.cell,
         decision=progress.decision,
         drafted=progress.lane.drafts,
         streamed=job.streamed,
-        status=progress.status,
+        status=progress.status or (500 if progress.end == "failed" else 0),
         end=progress.end,
         duration=now - progress.started,
         time_to_first_token=report.time_to_first_token if progress.first is None else progress.first - progress.started,
@@ -211,12 +229,20 @@ def _decode_rate(progress: Progress) -> float | None:
     return (tokens - 1) / spent if tokens and tokens > 1 and spent else None
 
 
-async def send_error(send: Send, error: RequestError, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+def headers(request_id: str, cell: Cell | None, decision: Decision | None) -> dict[str, str]:
+    """Give the headers that say who answered a request and why, as far as that is known."""
+    named = {"x-request-id": request_id}
+    if cell and decision:
+        named |= dict(zip(HEADERS, (decision.lane, cell.language, decision.reason), strict=True))
+    return named
+
+
+async def send_error(send: Send, error: RequestError, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
     """Answer with an error in OpenAI's shape."""
     raw = json.dumps(error.payload()).encode()
     retry = [] if error.retry_after is None else [(b"retry-after", str(error.retry_after).encode())]
     fixed = [(b"content-type", b"application/json"), (b"content-length", str(len(raw)).encode()), *retry]
-    start: Message = {"type": "http.response.start", "status": error.status, "headers": [*fixed, *headers]}
+    start: Message = {"type": "http.response.start", "status": error.status, "headers": [*fixed, *more]}
     await send(start)
     await send({"type": "http.response.body", "body": raw})
 

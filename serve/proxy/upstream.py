@@ -1,14 +1,17 @@
 """One engine as the router sees it: is it up, and how a request is opened on it. Foreign errors become ours here."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
 
-from serve.errors import EngineFailed
+from serve.errors import EngineFailed, EngineSilent
 from serve.proxy import vllm
+
+LOGGER = logging.getLogger(__name__)
 
 _UNANSWERED_PROBES = 3
 
@@ -26,12 +29,13 @@ class Timeouts:
 class Answer:
     """An engine's answer whose head has come; its bytes are read once, as they come."""
 
-    __slots__ = ("_response", "content_type", "status")
+    __slots__ = ("_response", "content_type", "retry_after", "status")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self.status = response.status
         self.content_type = response.headers.get("content-type", "application/json")
+        self.retry_after = response.headers.get("retry-after")
 
     @property
     def streams(self) -> bool:
@@ -39,10 +43,12 @@ class Answer:
         return self.content_type.startswith("text/event-stream")
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the bytes as the engine sends them; raises EngineFailed if the connection breaks or falls silent."""
+        """Give the bytes as the engine sends them; raises EngineFailed if it breaks off, EngineSilent if it stalls."""
         try:
             async for chunk in self._response.content.iter_any():
                 yield chunk
+        except aiohttp.SocketTimeoutError as error:
+            raise EngineSilent("The engine stopped sending in the middle of its answer.") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise EngineFailed(f"The engine broke off its answer ({type(error).__name__}).") from error
 
@@ -65,17 +71,25 @@ class Upstream:
         return f"<Upstream {self.url} {'ready' if self.ready else 'not ready'}>"
 
     @asynccontextmanager
-    async def open(self, path: str, payload: bytes, headers: Mapping[str, str]) -> AsyncIterator[Answer]:
+    async def open(
+        self, path: str, payload: bytes, headers: Mapping[str, str], *, streamed: bool
+    ) -> AsyncIterator[Answer]:
         """Send a request and wait for the answer's head; leaving early closes the connection, which aborts it in vLLM.
 
-        Raises EngineFailed if no head comes; a refused connection also marks the engine as not ready until a probe
-        says otherwise, so that the next request needn't find out for itself.
+        A whole answer's head comes when all is generated, so only a stream is held to the limit of silence. Raises
+        EngineSilent if a stream exceeds it, EngineFailed if no head comes for any other reason; a refused connection
+        also marks the engine as not ready, so that the next request needn't find out for itself.
         """
-        timeout = aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect, sock_read=self._timeouts.silence)
+        limits = self._timeouts
+        silence = limits.silence if streamed else None
+        timeout = aiohttp.ClientTimeout(total=None, connect=limits.connect, sock_read=silence)
+        sent = {**headers, "content-type": "application/json", "accept-encoding": "identity"}
         try:
             response = await self._client.post(
-                self.url + path, data=payload, headers={**headers, "content-type": "application/json"}, timeout=timeout
+                self.url + path, data=payload, headers=sent, timeout=timeout, allow_redirects=False
             )
+        except aiohttp.SocketTimeoutError as error:
+            raise EngineSilent("The engine took the request and said nothing.") from error
         except (aiohttp.ClientConnectionError, OSError) as error:
             self.ready = self.ready and not isinstance(error, aiohttp.ClientConnectorError)
             raise EngineFailed(f"The engine can't be reached ({type(error).__name__}).") from error
@@ -90,7 +104,11 @@ class Upstream:
         """Probe the engine until cancelled; a busy engine may leave a few probes unanswered and still be up."""
         unanswered = 0
         while True:
-            healthy = await self._healthy()
+            try:
+                healthy = await self._healthy()
+            except Exception:
+                LOGGER.exception("probing %s failed", self.url)
+                healthy = False
             unanswered = unanswered + 1 if healthy is None else 0
             if healthy is not None or unanswered >= _UNANSWERED_PROBES:
                 self.ready = bool(healthy)

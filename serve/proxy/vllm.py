@@ -73,6 +73,11 @@ def is_usage_chunk(event: bytes) -> bool:
     return b'"choices":[]' in event
 
 
+def is_end(event: bytes) -> bool:
+    """Tell whether an event is the last one of a stream."""
+    return event.startswith(b"data: [DONE]")
+
+
 def is_error(event: bytes) -> bool:
     """Tell whether an event is an error, which vLLM sends with status 200 once it has agreed to stream."""
     return event.startswith(b'data: {"error"')

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from serve.routing.cell import Cell
+from serve.routing.cell import Cell, Endpoint
 from serve.routing.policy import Decision
 
-End = Literal["complete", "aborted", "failed", "refused"]
-"""complete: answered; aborted: the client left; failed: the engine broke; refused: the engine answered an error."""
-
-ENDS: tuple[End, ...] = ("complete", "aborted", "failed", "refused")
+End = Literal["complete", "aborted", "failed", "refused", "rejected"]
+"""complete: answered; aborted: the client left; failed: the engine broke; refused: the engine answered an
+error; rejected: the router did, and no engine saw the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +36,14 @@ class Outcome:
     """One finished request.
 
     Times are seconds, `decode_rate` is output tokens per second after the first, None where it can't be told (fewer
-    than two tokens, or nothing measured). `acceptance` is None on the body and where the engine reported none.
+    than two tokens, or nothing measured). `acceptance` is None on the body and where the engine reported none. `cell`
+    and `decision` are None where the request was rejected before they were known; `status` is 0 if no answer began.
     """
 
     request_id: str
-    cell: Cell
-    decision: Decision
+    endpoint: Endpoint
+    cell: Cell | None
+    decision: Decision | None
     drafted: bool
     streamed: bool
     status: int
@@ -56,5 +57,5 @@ class Outcome:
 
     @property
     def unmeasured(self) -> bool:
-        """Whether a drafter worked on this request and its acceptance isn't known."""
+        """Whether a drafter may have worked on this request and its acceptance isn't known."""
         return self.drafted and self.end != "refused" and self.acceptance is None

@@ -14,7 +14,6 @@ from serve.routing.lane import Lane
 ANY = "*"
 
 Reason = Literal["measured", "default", "sampling", "forced", "fallback"]
-REASONS: tuple[Reason, ...] = ("measured", "default", "sampling", "forced", "fallback")
 """measured: fastest by the table; default: nobody measured this cell, the table's own order; sampling: a parameter that
 only the body honours; forced: the client named the lane; fallback: the preferred lane's engine wasn't ready."""
 

@@ -1,6 +1,7 @@
 """The HTTP surface: what it refuses and how, what it explains, and that a refused request never reaches an engine."""
 
 import json
+import socket
 import time
 from typing import Any
 
@@ -8,6 +9,8 @@ import httpx2
 import openai
 import pytest
 
+from serve.routing.lane import Lane
+from serve.settings import Settings
 from tests.serve import double
 from tests.serve.double import Engine, metric, until
 
@@ -33,14 +36,16 @@ CHAT = "/v1/chat/completions"
 def test_bad_input_is_refused_in_openais_shape(
     client: httpx2.Client, body: Engine, mtp: Engine, path: str, raw: bytes, status: int
 ) -> None:
-    started = time.perf_counter()
-    response = client.post(path, content=raw)
-    spent = time.perf_counter() - started
+    spent = []
+    for _ in range(5):  # the best of five: other work on this machine isn't the router's
+        started = time.perf_counter()
+        response = client.post(path, content=raw)
+        spent.append(time.perf_counter() - started)
     error = response.json()["error"]
     assert response.status_code == status
     assert set(error) == {"message", "type", "param", "code"}
     assert error["type"] == "invalid_request_error"
-    assert spent < 2, "a refusal must not wait for anything"
+    assert min(spent) < 0.05
     assert (body.got, mtp.got) == ([], [])
 
 
@@ -56,7 +61,7 @@ def test_a_payload_of_unknown_length_is_cut_off_at_the_limit(client: httpx2.Clie
         pytest.param("demo@turbo", None, 404, "model_not_found", "demo@mtp", id="unknown lane in the model's name"),
         pytest.param("", None, 404, "model_not_found", "demo", id="empty model"),
         pytest.param("demo", "turbo", 400, "lane_not_found", "body, mtp", id="unknown lane in the header"),
-        pytest.param("demo@mtp", "body", 400, "lane_not_found", "ask for one", id="two lanes at once"),
+        pytest.param("demo@mtp", "body", 400, "lane_conflict", "ask for one", id="two lanes at once"),
     ],
 )
 def test_an_unknown_model_or_lane_is_told_what_exists(
@@ -206,3 +211,43 @@ def test_engine_up_follows_the_health_check(client: httpx2.Client, mtp: Engine) 
     assert metric(client.get("/metrics").text, "polydraft_engine_up", lane="mtp") == 1
     mtp.healthy = False
     until(lambda: metric(client.get("/metrics").text, "polydraft_engine_up", lane="mtp") == 0)
+
+
+def test_a_rejected_request_is_logged_counted_and_can_be_found(
+    client: httpx2.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="polydraft.access"):
+        response = client.post(CHAT, json={"messages": ENGLISH, "model": "gpt-4"}, headers={"x-request-id": "mine"})
+        until(lambda: len(caplog.records) == 1)
+    line = json.loads(caplog.records[0].getMessage())
+    assert (line["request_id"], line["status"], line["end"], line["lane"]) == ("mine", 404, "rejected", None)
+    assert response.headers["x-request-id"] == "mine"
+    text = client.get("/metrics").text
+    assert metric(text, "polydraft_requests_total", lane="none", language="und", reason="none", end="rejected") == 1
+
+
+def test_a_request_that_finds_no_engine_is_told_its_lane(client: httpx2.Client, body: Engine, mtp: Engine) -> None:
+    body.healthy = mtp.healthy = False
+    until(lambda: client.get("/readyz").status_code == 503)
+    response = client.post(CHAT, json={"messages": CHINESE})
+    assert (response.status_code, response.headers["x-polydraft-lane"]) == (503, "mtp")
+    assert metric(client.get("/metrics").text, "polydraft_requests_total", lane="mtp", end="rejected") == 1
+
+
+def test_a_client_that_leaves_while_it_sends_is_no_fault(
+    client: httpx2.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80)) as connection:
+        head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n"
+        connection.sendall(head.encode() + b'{"messages": [')
+    until(lambda: metric(client.get("/metrics").text, "polydraft_requests_total", end="aborted") == 1)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_model_whose_name_has_an_at_sign_can_still_be_forced(loop: double.Loop, body: Engine) -> None:
+    wanted = Settings(model="org@model", lanes=(Lane("body", body.url),), probe_interval=0.05)
+    with double.router(loop, wanted) as url, httpx2.Client(base_url=url) as plain:
+        until(lambda: plain.get("/readyz").status_code == 200)
+        for model in ("org@model", "org@model@body"):
+            assert plain.post(CHAT, json={"messages": ENGLISH, "model": model}).status_code == 200
+        assert plain.post(CHAT, json={"messages": ENGLISH, "model": "org@body"}).status_code == 404

@@ -38,12 +38,29 @@ def test_listens_on_loopback_unless_told_otherwise() -> None:
     ("name", "value", "says"),
     [
         pytest.param("POLYDRAFT_MODEL", None, "POLYDRAFT_MODEL: is not set", id="missing"),
-        pytest.param("POLYDRAFT_LANES", "[", "must be JSON", id="not JSON"),
+        pytest.param("POLYDRAFT_LANES", "[", "POLYDRAFT_LANES must be JSON", id="not JSON"),
         pytest.param("POLYDRAFT_LANES", "[]", "POLYDRAFT_LANES", id="no lane"),
         pytest.param("POLYDRAFT_LANES", '[{"name":"a"}]', "POLYDRAFT_LANES[0].upstream", id="no upstream"),
         pytest.param("POLYDRAFT_LANES", json.dumps(LANES * 2), "same name", id="twice the same"),
         pytest.param("POLYDRAFT_LANES", '[{"name":"A b","upstream":"http://x"}]', "can't name a lane", id="name"),
         pytest.param("POLYDRAFT_LANES", '[{"name":"a","upstream":"x:1"}]', "base URL", id="upstream"),
+        pytest.param("POLYDRAFT_LANES", '[{"name":"a","upstream":"http://"}]', "base URL", id="no host"),
+        pytest.param("POLYDRAFT_LANES", '[{"name":"a","upstream":"http://x/v1"}]', "base URL", id="a path"),
+        pytest.param(
+            "POLYDRAFT_TABLE", '[{"language":"chn","task":"*","candidates":[]}]', "a row for chn", id="no such language"
+        ),
+        pytest.param(
+            "POLYDRAFT_TABLE",
+            '[{"language":"en","task":"cod","candidates":[]}]',
+            "a row for en, cod",
+            id="no such task",
+        ),
+        pytest.param(
+            "POLYDRAFT_TABLE",
+            '[{"language":"en","task":"*","candidates":[{"lane":"body"},{"lane":"body"}]}]',
+            "a lane twice",
+            id="a lane twice",
+        ),
         pytest.param("POLYDRAFT_LANES", '[{"name":"a","upstream":"http://x","method":"mtp"}]', "both", id="method"),
         pytest.param("POLYDRAFT_PORT", "http", "POLYDRAFT_PORT", id="port"),
         pytest.param("POLYDRAFT_PORT", "70000", "POLYDRAFT_PORT", id="port out of range"),

@@ -26,6 +26,7 @@ class Stack:
     """A running stack: the router's URL, each lane's engine, and the process that holds them all."""
 
     url: str
+    said: Path
     router_log: Path
     engines: dict[str, str]
     process: subprocess.Popen[str]
@@ -79,6 +80,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         with httpx2.Client(base_url=url, timeout=120) as client:
             yield Stack(
                 url,
+                log,
                 ROOT / f".cache/logs/cpu-{port}/router.log",
                 profiles.load_named("cpu").upstreams(engine_port),
                 process,

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import subprocess
 import threading
 import time
 from typing import Any
@@ -223,3 +224,15 @@ def test_the_access_log_holds_no_prompt(stack: Stack) -> None:
     assert lines
     assert {"lane", "language", "reason", "status", "request_id"} <= set(lines[-1])
     assert PROMPTS["en"][0] not in log
+
+
+def test_the_printed_curl_lines_get_what_they_promise(stack: Stack) -> None:
+    lines = [line.strip() for line in stack.said.read_text().splitlines() if line.strip().startswith(("# ", "curl "))]
+    promises = dict(zip(lines[1::2], lines[::2], strict=True))
+    assert len(promises) >= 2
+    for command, promise in promises.items():
+        answer = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120, check=True).stdout
+        lane = re.search(r"x-polydraft-lane: (\S+)", answer)
+        assert lane is not None
+        assert lane[1] in promise
+        assert "x-polydraft-reason: measured" in answer

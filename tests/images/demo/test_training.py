@@ -25,7 +25,7 @@ TEXTS = (
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.skipif(not PYTHON.exists(), reason="needs .venv-engine: run `make engine` first"),
+    pytest.mark.skipif(not PYTHON.exists(), reason="needs .venv-engine: run `make setup` first"),
 ]
 
 

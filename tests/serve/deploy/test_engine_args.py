@@ -40,11 +40,12 @@ def test_the_demo_s_mtp_engine_in_full() -> None:
         "--max-num-seqs", "16",
         "--kv-cache-memory-bytes", "134217728",
         "--no-enable-prefix-caching",
+        "--disable-uvicorn-access-log",
         "--language-model-only",
         "--enable-per-request-metrics",
         "--per-request-spec-decode-metrics", "detailed",
         "--speculative-config",
-        '{"method": "mtp", "model": "/repo/images/demo/gemma4-assistant", "num_speculative_tokens": 2}',
+        '{"method": "mtp", "model": "/repo/images/demo/gemma4-assistant", "num_speculative_tokens": 3}',
     ]  # fmt: skip
 
 

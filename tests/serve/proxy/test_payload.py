@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serve.routing.cell import Endpoint
 
 from serve.errors import InvalidPayload
 from serve.proxy.payload import MAX_DEPTH, check, endpoint_of, parse
+from serve.routing.cell import Endpoint
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 
@@ -26,6 +26,7 @@ MESSAGES = [{"role": "user", "content": "hi"}]
         pytest.param(b'"hi"', "must be a JSON object", id="a string"),
         pytest.param(b'{"a":' * 200 + b"1" + b"}" * 200, "nested deeper", id="deep"),
         pytest.param(b'{"a":' + b"[" * 100_000, "nested deeper", id="deeper than the parser goes"),
+        pytest.param(b'{"a":[' + b"[]," * 200_000 + b"1]}", "more than 250000 values", id="wide"),
     ],
 )
 def test_refuses_what_is_not_one_json_object(raw: bytes, says: str) -> None:

@@ -115,7 +115,18 @@ async def unready(exchange: Exchange) -> None:
     await exchange.whole({"error": "loading"}, 503)
 
 
-@pytest.mark.parametrize("fault", [reset, unready], ids=["reset", "503"])
+async def broken(exchange: Exchange) -> None:
+    await exchange.whole({"error": {"message": "EngineDeadError"}}, 500)
+
+
+async def elsewhere(exchange: Exchange) -> None:
+    await exchange.head(302, "text/plain", "location: /version", "content-length: 0")
+
+
+FAULTS = {"reset": reset, "503": unready, "500": broken, "302": elsewhere}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 def test_another_lane_stands_in_before_the_first_byte(
     client: httpx2.Client, body: Engine, mtp: Engine, fault: double.Behaviour, stream: bool
@@ -168,7 +179,7 @@ def test_an_engine_that_falls_silent_is_given_up(loop: double.Loop, body: Engine
     with double.router(loop, double.settings(lanes, silence_timeout=0.3)) as url, httpx2.Client(base_url=url) as client:
         until(lambda: client.get("/readyz").status_code == 200)
         response = chat(client, ENGLISH, stream=True)
-    assert json.loads(events(response)[-1])["error"]["code"] == "engine_failed"
+    assert json.loads(events(response)[-1])["error"]["code"] == "engine_silent"
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
@@ -254,3 +265,49 @@ def test_a_busy_engine_may_leave_a_few_probes_unanswered(
             seen.append(client.get("/readyz").status_code)
             time.sleep(0.025)
     assert (503 not in seen) is stays_up
+
+
+def test_a_stream_that_ends_too_early_is_an_error(client: httpx2.Client, mtp: Engine) -> None:
+    async def cut_short(exchange: Exchange) -> None:
+        await exchange.start_stream()
+        await exchange.event(double.delta("one"))
+        await exchange.send(b"0\r\n\r\n")
+
+    mtp.behaviour = cut_short
+    got = events(chat(client, CHINESE, stream=True))
+    assert json.loads(got[-1])["error"]["code"] == "engine_failed"
+    until(lambda: metric(client.get("/metrics").text, "polydraft_requests_total", lane="mtp", end="failed") == 1)
+
+
+def test_an_engine_that_fails_in_mid_answer_leaves_it_unmeasured(client: httpx2.Client, mtp: Engine) -> None:
+    async def fail(exchange: Exchange) -> None:
+        await exchange.start_stream()
+        await exchange.event(double.delta("one"))
+        await exchange.event({"error": {"message": "EngineDeadError", "code": 500}})
+        await exchange.end_stream()
+
+    mtp.behaviour = fail
+    chat(client, CHINESE, stream=True)
+    until(lambda: metric(client.get("/metrics").text, "polydraft_requests_total", lane="mtp", end="failed") == 1)
+    assert metric(client.get("/metrics").text, "polydraft_unmeasured_requests_total", lane="mtp") == 1
+
+
+def test_a_whole_answer_may_take_longer_than_the_limit_of_silence(loop: double.Loop, body: Engine) -> None:
+    async def slow(exchange: Exchange) -> None:
+        await asyncio.sleep(0.8)
+        await double.answer(exchange)
+
+    body.behaviour = slow
+    wanted = double.settings((Lane("body", body.url),), silence_timeout=0.2)
+    with double.router(loop, wanted) as url, httpx2.Client(base_url=url) as client:
+        until(lambda: client.get("/readyz").status_code == 200)
+        assert chat(client, ENGLISH).status_code == 200
+
+
+def test_when_no_engine_is_ready_the_client_is_told_when_to_come_back(
+    client: httpx2.Client, body: Engine, mtp: Engine
+) -> None:
+    body.behaviour = mtp.behaviour = unready
+    response = chat(client, ENGLISH)
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "lane_not_ready")
+    assert response.headers["retry-after"]

@@ -12,6 +12,7 @@ MEASURED = Acceptance(num_spec_steps=12, num_draft_tokens=36, num_accepted_draft
 def outcome(*, drafted: bool, end: End, acceptance: Acceptance | None) -> Outcome:
     return Outcome(
         request_id="r",
+        endpoint="chat",
         cell=Cell("en", "prose", "chat", thinking=False),
         decision=Decision("mtp", "measured", ()),
         drafted=drafted,
@@ -38,6 +39,7 @@ def test_no_step_has_no_acceptance_length() -> None:
         pytest.param(True, "complete", None, True, id="several choices"),
         pytest.param(True, "aborted", None, True, id="the client left"),
         pytest.param(True, "refused", None, False, id="nothing was generated"),
+        pytest.param(True, "failed", None, True, id="the engine broke"),
         pytest.param(False, "complete", None, False, id="the body has nothing to measure"),
     ],
 )

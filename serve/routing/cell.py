@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from serve.routing import directive, task, words
-from serve.routing.language import UNDETERMINED, Identify, language_of, possible
+from serve.routing.language import CYRILLIC, UNDETERMINED, Identify, language_of, possible
 from serve.routing.prose import Prose, edges, read, without_quotations
+from serve.routing.script import dominant
 
 Endpoint = Literal["chat", "completions"]
 
@@ -148,7 +149,7 @@ def _edited(instruction: str, prose: Prose, identify: Identify) -> str:
 def _translated(instruction: str, prose: Prose, identify: Identify) -> str:
     """Without a named target, people have foreign text put into the language they ask in."""
     material = _material(instruction, prose)
-    language = language_of(instruction.removesuffix(material), identify)
+    language = language_of(without_quotations(instruction.removesuffix(material)), identify)
     same = len(instruction) < 60 and language == language_of(material, identify)
     return UNDETERMINED if same else language
 
@@ -173,8 +174,10 @@ def _spoken(conversation: _Conversation, prose: Prose, asked: str, identify: Ide
         if language == UNDETERMINED and conversation.system and not prose.code:
             return _foreign(language_of(conversation.system, identify))
         return language
-    if language == UNDETERMINED or (_alike(asked, before) and _is_weak(asked, language)):
+    if language == UNDETERMINED or (_alike(asked, before) and _is_weak(asked, language)) or _opens_in(asked, before):
         return before
+    if language in CYRILLIC and before in CYRILLIC and language in possible(edges(conversation.answer, 150)):
+        return language  # a short answer that was taken for a neighbour's
     return before if _stays(conversation.earlier, language, before, identify) else language
 
 
@@ -184,10 +187,12 @@ def _before(conversation: _Conversation, identify: Identify) -> str:
     if not answer:
         return UNDETERMINED
     language = language_of(edges(answer, 150), identify)
-    if len(answer) < _SHORT_ANSWER and conversation.earlier:
+    mixed = answer[0] >= "\u0370" and dominant(answer[:_TERMS], latin_is_sentence=True).tag == "Latn"
+    if (len(answer) < _SHORT_ANSWER or mixed) and conversation.earlier:
         asked = edges("\n".join(read(conversation.earlier).paragraphs), _ASKED)
         earlier = language_of(asked, identify)
-        if earlier in possible(answer) and not directive.translates(asked) and not directive.target(asked):
+        fits = earlier in possible(answer) or (mixed and _opens_in(answer[:_TERMS], earlier))
+        if fits and not directive.translates(asked) and not directive.target(asked):
             return earlier
     return language
 
@@ -200,6 +205,20 @@ def _alike(asked: str, before: str) -> bool:
 def _is_weak(asked: str, language: str) -> bool:
     """Say whether a few words, none of them a known one of the language, are no reason to leave the conversation's."""
     return len(asked) < 12 or (len(asked) < 25 and language not in words.count(asked))
+
+
+_TERMS = 100  # characters of a follow-up that is mostly terms
+_IDEOGRAPHIC = frozenset({"zh-Hans", "zh-Hant", "yue", "ja"})
+
+
+def _opens_in(asked: str, before: str) -> bool:
+    """Say whether a short follow-up begins in the script of the answer before, Latin terms or messages after it."""
+    if asked.isascii() or len(asked) > _TERMS or asked[0] < "\u0370":
+        return False
+    letters = "".join(c for c in asked if c >= "\u0370" and c.isalpha())
+    seen = possible(letters)
+    same = before in seen or (before in _IDEOGRAPHIC and not seen.isdisjoint(("zh", *_IDEOGRAPHIC)))
+    return same and len(letters) > 1 and possible(asked) != seen
 
 
 def _foreign(language: str) -> str:

@@ -45,8 +45,9 @@ _SIBLINGS = frozenset(
     map(frozenset, (("da", "no"), ("cs", "sk"), ("hr", "sr"), ("hr", "sl"), ("id", "ms"), ("mk", "sr")))
 )
 """Pairs so alike that a single word of the one outweighs the model's word for the other."""
+CYRILLIC = frozenset({"ru", "uk", "bg", "mk", "be", "kk", "mn", "sr"})
 _WRITTEN_IN = {
-    "Cyrl": frozenset({"ru", "uk", "bg", "mk", "be", "kk", "mn", "sr"}),
+    "Cyrl": CYRILLIC,
     "Arab": frozenset({"ar", "fa", "ur"}),
     "Deva": frozenset({"hi", "mr", "ne"}),
 }

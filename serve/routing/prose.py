@@ -41,6 +41,12 @@ _CODE_LINE = re.compile(
 )
 _YAML = re.compile(r"^\s*(?:-\s+)?[\w.-]+:(?:\s+\S+)?\s*$")
 _ENGLISH = re.compile(r"\s*(?:[A-Z][a-z']+|[Ii])(?: [a-z']+){3,}|\s*[A-Z][a-z]+ [a-z]+ [a-z]+.*[?.]\s")
+_ERROR = re.compile(r"\s*[\w.]*(?:Error|Exception):\s")
+_PLEA = re.compile(
+    r"\b(?:what (?:do|should|can|am) i\b|how (?:do|can|should) i\b|why am i\b"
+    r"|any ideas?\b|please help\b|help me\b)[^{};=]*$",
+    re.IGNORECASE,
+)  # what a user adds to an error message on its own line
 _CODE_SIGNS = frozenset("=(){}[]<>")
 _JSON = re.compile(r"\s*[\[{]\s*[\"'{\[\]}\d]")
 
@@ -134,15 +140,19 @@ def _without_code(text: str) -> tuple[str, bool]:
     if _JSON.match(text) and text.rstrip()[-1:] in "]}":
         return "", True
     kept: list[str] = []
+    pleas: list[str] = []  # may be the error's own words: they count where there is nothing else
     dropped = 0
     lines = text.split("\n")
     yaml = sum(bool(_YAML.match(line)) for line in lines) >= 3
     for line in lines:
         if line and (_CODE_LINE.match(line) or (yaml and _YAML.match(line))) and not _sentence(line):
             dropped += len(line)
+            plea = _ERROR.match(line) and _PLEA.search(line)
+            if plea:
+                pleas.append(plea[0])
         else:
             kept.append(line)
-    return "\n".join(kept), dropped > 12
+    return "\n".join(kept if any(map(str.strip, kept)) else pleas), dropped > 12
 
 
 def _sentence(line: str) -> bool:

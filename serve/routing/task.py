@@ -98,12 +98,13 @@ _EDIT = re.compile(
     r"|\b(?:maak|mach|mache|rends?|haz|hazlo|rendi|torne|deixe|gör|gjør|gør|tee|fă|učini|zrób)\b.{0,40}\b(?:beter"
     r"|korter|formeler|duidelijker|besser|kürzer|höflicher|förmlicher|flüssiger|plus|moins|más|menos|più|meno|mais"
     r"|bättre|kortare|bedre|kortere|paremm|lyhyemm|mai|krótsz|lepsz)"
+    r"|\bmach(?:e|t)? (?:mir )?daraus\b"
     r"|\bmake (?:this|the|it|my|following)\b.{0,40}\b(?:more|less|sound|shorter|longer|clearer|polite"
     r"|formal|concise|professional)"
 )
 _EASTERN_EDIT = re.compile(
     "润色|潤飾|潤色|修改|改写|改寫|校对|校對|纠正|糾正|错别字|錯字|改得|扩写|缩短|精简|缩到|縮到"
-    "|缩成|缩减|压缩|縮短|缩写|精炼|简化|改错|改通顺|直して|訂正|修正して|簡潔に|丁寧に|校正|添削"
+    "|缩成|缩减|压缩|縮短|缩写|精炼|简化|改成(?:书面|書面|口语|口語|正式|礼貌|更)|改错|改通顺|直して|訂正|修正して|簡潔に|丁寧に|校正|添削"
     "|書き直|言い換え|推敲|고쳐|교정|다듬|수정해"
 )
 _WORK = re.compile(
@@ -160,7 +161,8 @@ def standing(system: str, instruction: str, answer: str) -> str:
         return "json"
     if lowered and _EDITOR.search(lowered) and not instruction.endswith(("?", "？")):
         return "edit"
-    if "```" in answer and len(instruction) < _FOLLOW_UP and _FAULT.search(instruction.lower()):
+    shown = "`" in answer or ("(" in answer and _CALL.search(answer))
+    if shown and len(instruction) < _FOLLOW_UP and _FAULT.search(instruction.lower()):
         return "code"
     words = set(_LATIN_WORD.findall(instruction.lower())) if lowered else set()
     if lowered and not _PARTS.isdisjoint(words) and _names_developer(lowered):
@@ -177,9 +179,10 @@ _EDITOR = re.compile(
     " the user|korrekturles"
     "|lektor|relecteur|corrige le texte|corrector de|revisor de|校对|校對|润色|潤飾|校正|添削|교정"
 )
+_CALL = re.compile(r"\b[a-z]+\.[a-z_]+\(", re.ASCII)
 _FOLLOW_UP = 80  # characters
 _FAULT = re.compile(
-    r"error|does(?:n't| not) work|not work|exception|fails?\b|crash|bug|instead of|add (?:a|an|some"
+    r"error|what if|does(?:n't| not) work|not work|exception|fails?\b|crash|bug|instead of|add (?:a|an|some"
     r"|error|type|comment)"
     r"|now (?:with|without|in|as|make)|without \w+|it should|in one line|fehler|funktioniert nicht|geht nicht|erreur"
     r"|marche pas|no funciona|não funciona|non funziona|werkt niet|fungerar inte|błąd|nie działa|ошибк|не работает"
@@ -211,7 +214,8 @@ def _material(instruction: str, prose: Prose) -> bool:
 
 
 _IDENTIFIER = re.compile(
-    r"\b[a-z]{2,}[A-Z][a-z]{2,}[A-Za-z]*\b|\b[a-z]+\.[a-z_]+\(|^\W*(?:SQL|sql|Bash|bash|CSS|Regex|regex)\s*[:：]",
+    r"\b[a-z]{2,}[A-Z][a-z]{2,}[A-Za-z]*\b|\b(?:[A-Z][a-z]+){3,}\b|\b[a-z]+\.[a-z_]+\("
+    r"|^\W*(?:SQL|sql|Bash|bash|CSS|Regex|regex)\s*[:：]",
     re.ASCII | re.MULTILINE,
 )
 

@@ -177,5 +177,27 @@ def test_a_chat_payload_has_no_prompt_and_a_completion_no_messages() -> None:
     assert classify(payload, "completions", model()).language == "es"
 
 
+@pytest.mark.parametrize(
+    ("turns", "language"),
+    [
+        (
+            ("Reactで状態管理するには？", "useStateを使います。", "エラー Cannot read properties of undefined in this"),
+            "ja",
+        ),
+        (("怎么排序", "可以用 list.sort()。", "报错 object of type None has no such method in this case"), "zh-Hans"),
+        (("报错是什么意思", "报错就是程序出错。", "What does 报错 mean in English?"), "en"),
+        (("Кажи нещо за планините.", "Рила и Пирин са чудесни за поход.", "а къде има по-малко хора"), "bg"),
+        (("Шта је Дунав?", "Дунав је река у Европи.", "а Сава"), "sr"),
+        (("TypeError: x is undefined, what do I do\n\nconst a = (b) => c(b);",), "en"),
+        (("KeyError: 1 how do I fix this\n\nWas bedeutet dieser Fehler und wie behebe ich ihn?",), "de"),
+        (('Can you translate what my Polish neighbour wrote? "Przepraszam za hałas do piątku."',), "en"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[-1][:24],
+)
+def test_language_where_scripts_code_and_quotations_mix(turns: tuple[str, ...], language: str) -> None:
+    roles = ("user", "assistant", "user")
+    assert _chat(*zip(roles, turns, strict=False)) == language
+
+
 def _chat(*turns: tuple[str, str]) -> str:
     return classify({"messages": [{"role": r, "content": c} for r, c in turns]}, "chat", model()).language

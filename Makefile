@@ -24,7 +24,7 @@ check: .venv/test  ## run the static checks: format, lint, types, import contrac
 	@$(BIN)/ruff check --quiet --no-cache . && echo "lint: ok"
 	@$(BIN)/mypy
 	@MYPYPATH=images/engine/plugin/src $(BIN)/mypy --ignore-missing-imports -p polydraft_vllm
-	@$(BIN)/lint-imports --no-cache --no-timings >.venv/imports.log && echo "import contract: ok" || { cat .venv/imports.log; exit 1; }
+	@$(BIN)/lint-imports --no-cache >.venv/imports.log && echo "import contract: ok" || { cat .venv/imports.log; exit 1; }
 	@$(BIN)/polydraft render --check && echo "rendered files: ok"
 
 fast: .venv/test .cache/helm  ## run the tests that need no engine

@@ -14,6 +14,11 @@ _HAN_END = re.compile(f"[{''.join(sorted({name[-1] for name in HAN_NAMES}))}]")
 _HANGUL_END = re.compile(f"[{''.join(sorted({name[-1] for name in HANGUL_NAMES}))}]")
 _EXAMINED = 40  # ends of possible names looked up
 _SHORT = re.compile(r"(?:英(?P<en>[訳译])|和(?P<ja>訳)|邦(?P<ja2>訳)|中(?P<zh>[訳译]))(?:して|せよ|を|お願|：|:|$)")
+_PAIR = re.compile(r"[英中汉漢日韩韓法德俄西][译譯](?P<target>[英中汉漢日韩韓法德俄西])")
+_ABBREVIATED = {
+    "英": "en", "中": "zh-Hans", "汉": "zh-Hans", "漢": "zh-Hant", "日": "ja",
+    "韩": "ko", "韓": "ko", "法": "fr", "德": "de", "俄": "ru", "西": "es",
+}  # fmt: skip
 
 _STYLE = r"(?:流利的?|标准的?|標準的?|现代|現代|地道的?|简单的?|簡單的?|正式的?|商务|纯|純)?\s*$"
 _TRANSLATED_INTO = re.compile(rf"(?:翻[成为為作到]|[译譯訳][成为為作到]|翻[译譯訳][成为為作到]?)\s*{_STYLE}")
@@ -68,6 +73,8 @@ def target(text: str) -> str | None:
     for mention in _mentions(text, _HANGUL_END, HANGUL_NAMES):
         if _KOREAN.match(mention.after):
             return mention.tag
+    if pair := _PAIR.search(text):
+        return _ABBREVIATED[pair["target"]]
     short = _SHORT.search(text) if "訳" in text or "译" in text else None
     return str(short.lastgroup)[:2].replace("zh", "zh-Hans") if short else None
 

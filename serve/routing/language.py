@@ -95,6 +95,8 @@ def language_of(text: str, identify: Identify, *, chinese: str = "zh-Hans") -> s
         return seen.tag
     if seen.letters < 2:
         return UNDETERMINED
+    if ("¿" in text or "¡" in text) and "en" not in found:
+        return "es"  # no other language opens its questions so
     return _modelled(text, seen, found, identify)
 
 

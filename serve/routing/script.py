@@ -58,7 +58,7 @@ _CJK_FUNCTION = re.compile(
     "[的了吗嗎呢吧请請我你您他她它是在有这這那哪怎么麼什和与與为為把被用给給说說写寫讲講帮幫个個几幾多\u3041-\u3096]"
 )
 # Written Cantonese: characters that standard written Chinese doesn't use.
-_CANTONESE = re.compile("[嘅咗喺佢冇啲嚟哋嗰嘢咁㗎㗎]|点解|點解|係咪|而家|邊度|唔係|唔使|唔好|唔知")
+_CANTONESE = re.compile("[嘅咗喺佢冇啲嚟哋嗰嘢咁㗎唔俾]|点解|點解|點算|係咪|而家|邊度")
 
 SHARED = frozenset({"Latn", "Cyrl", "Arab", "Deva"})
 """Scripts in which a model has to name the language."""
@@ -130,8 +130,8 @@ def _east_asian(text: str, counts: dict[str, int]) -> Script:
 
 
 def _han(han: str, text: str) -> str:
-    cantonese = len(_CANTONESE.findall(text))
-    if cantonese and 10 * cantonese >= len(han):
+    cantonese = _CANTONESE.findall(text)
+    if cantonese and (10 * len(cantonese) >= len(han) or len(set(cantonese)) >= 2):
         return "yue"
     simplified = len(han.encode("gb2312", "ignore"))
     traditional = len(han.encode("big5", "ignore"))

@@ -1,8 +1,7 @@
 """Sorts a request into its cell: language and task of the expected answer, endpoint, thinking.
 
-Looks at what decides the answer, in this order: an explicit instruction in the last user message, one in the system
-prompt, the language of what the user wrote last, the answer before that. Examines a bounded amount of text and never
-raises, whatever JSON a client sends; what it can't tell is `und`.
+In this order: an explicit instruction in the last user message or the system prompt, the language of what the user
+wrote last, the answer before. Reads a bounded amount, never raises whatever JSON comes; what it can't tell is `und`.
 """
 
 import re
@@ -10,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from serve.routing import directive, task, words
+from serve.routing import directive, pending, task, words
 from serve.routing.language import CYRILLIC, UNDETERMINED, Identify, language_of, possible
 from serve.routing.prose import Prose, edges, read, without_quotations
 from serve.routing.script import dominant
@@ -127,7 +126,9 @@ def _answered(conversation: _Conversation, identify: Identify) -> tuple[str, str
     if kind == "edit":
         return _edited(instruction, prose, identify), kind
     named = directive.target(zone) or (system and directive.target(system))
-    if named:
+    if not named and pending.awaited(conversation.earlier, conversation.answer):
+        named, kind = directive.target(conversation.earlier), "translation"
+    if named and not (asks_translation and pending.announces(conversation.user)):
         return named, kind
     if kind == "translation" and asks_translation:
         return _translated(instruction, prose, identify), kind

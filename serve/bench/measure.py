@@ -55,7 +55,7 @@ async def measure(url: str, plan: Plan, progress: Progress) -> list[Sample]:
                 samples.append(await _ask(client, url, lane, plan, prompt))
                 progress(len(samples), len(jobs))
             return samples
-        except aiohttp.InvalidURL:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise ConfigError(f"{url}: isn't a base URL; write http://127.0.0.1:8000") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ConfigError(f"{url}: the router can't be reached ({type(error).__name__}); is it up?") from error

@@ -86,3 +86,26 @@ def test_a_router_without_settings_says_which_one_is_missing() -> None:
 def test_a_misspelt_setting_stops_the_start() -> None:
     said = refusal("serve", POLYDRAFT_MODEL="demo", POLYDRAFT_LANE="[]")
     assert "POLYDRAFT_LANE isn't a setting; did you mean POLYDRAFT_LANES?" in said
+
+
+def test_engines_that_must_start_one_after_another_are_left_to_compose() -> None:
+    assert "docker compose up gb10" in refusal("up", "gb10")
+
+
+@pytest.mark.parametrize(
+    "ports",
+    [("--port", "8102"), ("--engine-port", "65535")],
+    ids=["router on an engine's port", "beyond the last port"],
+)
+def test_ports_that_cannot_be_are_refused(ports: tuple[str, str]) -> None:
+    assert "must differ and be at most 65535" in refusal("up", "cpu", *ports)
+
+
+def test_an_address_that_cannot_be_had_is_named() -> None:
+    lanes = '[{"name": "body", "upstream": "http://127.0.0.1:1"}]'
+    said = refusal("serve", POLYDRAFT_MODEL="demo", POLYDRAFT_LANES=lanes, POLYDRAFT_HOST="nowhere.invalid")
+    assert "POLYDRAFT_HOST or POLYDRAFT_PORT" in said
+
+
+def test_a_bench_of_something_else_says_what_to_write() -> None:
+    assert "http://127.0.0.1:8000" in refusal("bench", "127.0.0.1:8000")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from serve.routing import directive, pending, task, words
+from serve.routing.conversation import Conversation, last_turns
 from serve.routing.language import CYRILLIC, UNDETERMINED, Identify, language_of, possible
 from serve.routing.prose import Prose, edges, read, without_quotations
 from serve.routing.script import dominant
@@ -32,7 +33,7 @@ def classify(payload: Mapping[str, Any], endpoint: Endpoint, identify: Identify)
     if endpoint == "completions":
         language, kind = _continued(_first_string(payload.get("prompt")), identify)
     else:
-        language, kind = _answered(_conversation(payload.get("messages")), identify)
+        language, kind = _answered(last_turns(payload.get("messages")), identify)
     if task.constrained(payload) or (kind == "prose" and _may_call(payload)):
         kind = "json"
     return Cell(language, kind, endpoint, endpoint == "chat" and _thinking(payload))
@@ -58,52 +59,9 @@ def _thinking(payload: Mapping[str, Any]) -> bool:
     return isinstance(effort, str) and effort not in ("", "none")
 
 
-@dataclass(frozen=True, slots=True)
-class _Conversation:
-    system: str
-    user: str
-    answer: str
-    earlier: str
-
-
-_LOOK_BACK = 400  # messages: an agent's steps since the last thing its user said
 _ASKED = 300  # characters of an instruction read at either end
 _SHORT_ANSWER = 30  # characters
 _ANSWER_READ = 2_000  # characters
-_PARTS = 32  # content parts read at either end of a message
-
-
-def _conversation(messages: Any) -> _Conversation:
-    if not isinstance(messages, list):
-        return _Conversation("", "", "", "")
-    found: dict[str, str] = {}
-    wanted, role = "user", "user"
-    for message in reversed(messages[-_LOOK_BACK:]):
-        if not isinstance(message, dict) or message.get("role") != role:
-            continue
-        text = _text(message.get("content"))
-        if not text and wanted == "answer":
-            continue
-        found[wanted] = text
-        if wanted == "earlier":
-            break
-        wanted, role = ("answer", "assistant") if wanted == "user" else ("earlier", "user")
-    system = "\n".join(
-        _text(m.get("content"))
-        for m in messages[:3]
-        if isinstance(m, dict) and m.get("role") in ("system", "developer")
-    )
-    return _Conversation(edges(system, 450), found.get("user", ""), found.get("answer", ""), found.get("earlier", ""))
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    parts = content if len(content) <= 2 * _PARTS else content[:_PARTS] + content[-_PARTS:]
-    texts = (part.get("text") for part in parts if isinstance(part, Mapping))
-    return "\n".join(edges(text, 4_000) for text in texts if isinstance(text, str))
 
 
 def _first_string(prompt: Any) -> str:
@@ -112,7 +70,7 @@ def _first_string(prompt: Any) -> str:
     return prompt if isinstance(prompt, str) else ""
 
 
-def _answered(conversation: _Conversation, identify: Identify) -> tuple[str, str]:
+def _answered(conversation: Conversation, identify: Identify) -> tuple[str, str]:
     prose = read(conversation.user)
     instruction = _instruction(prose)
     asked = edges(without_quotations(instruction), _ASKED)
@@ -165,7 +123,7 @@ def _material(instruction: str, prose: Prose) -> str:
     return ""
 
 
-def _spoken(conversation: _Conversation, prose: Prose, asked: str, identify: Identify) -> str:
+def _spoken(conversation: Conversation, prose: Prose, asked: str, identify: Identify) -> str:
     before = _before(conversation, identify)
     chinese = before if before in ("zh-Hant", "yue") else "zh-Hans"
     language = language_of(asked, identify, chinese=chinese) if asked else UNDETERMINED
@@ -182,14 +140,18 @@ def _spoken(conversation: _Conversation, prose: Prose, asked: str, identify: Ide
     return before if _stays(conversation.earlier, language, before, identify) else language
 
 
-def _before(conversation: _Conversation, identify: Identify) -> str:
+_SURE = 0.6  # probability at which even a short answer's language is believed
+
+
+def _before(conversation: Conversation, identify: Identify) -> str:
     """The language of the answer before; where that is too short to tell, of what it answered."""
     answer = conversation.answer
     if not answer:
         return UNDETERMINED
     language = language_of(edges(answer, 150), identify)
     mixed = answer[0] >= "\u0370" and dominant(answer[:_TERMS], latin_is_sentence=True).tag == "Latn"
-    if (len(answer) < _SHORT_ANSWER or mixed) and conversation.earlier:
+    doubtful = len(answer) < _SHORT_ANSWER and identify(answer)[0][1] < _SURE
+    if (doubtful or mixed) and conversation.earlier:
         asked = edges("\n".join(read(conversation.earlier).paragraphs), _ASKED)
         earlier = language_of(asked, identify)
         fits = earlier in possible(answer) or (mixed and _opens_in(answer[:_TERMS], earlier))

@@ -7,6 +7,7 @@ isn't an environment.
 """
 
 import argparse
+import ctypes
 import fcntl
 import hashlib
 import os
@@ -122,16 +123,38 @@ def check_machine() -> None:
         )
 
 
-def require_venv(say: Progress, log: Path) -> None:
-    """Have the modules `venv` and `ensurepip`, which Debian packs apart: by apt where this is root on Debian."""
-    if find_spec("ensurepip") and find_spec("venv"):
+def has_venv() -> bool:
+    """Whether this Python can make environments; Debian packs that apart."""
+    return find_spec("venv") is not None and find_spec("ensurepip") is not None
+
+
+def has_library(name: str) -> bool:
+    """Whether the system has a shared library."""
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
+def missing_packages() -> list[str]:
+    """Debian's packages that the engine needs and this machine lacks."""
+    missing = [] if has_venv() else ["python3.11-venv"]
+    # vLLM's kernels link against it, and its wheel doesn't bring it.
+    return missing if has_library("libnuma.so.1") else [*missing, "libnuma1"]
+
+
+def require_packages(say: Progress, log: Path) -> None:
+    """Have what the system has to bring, installed by apt where this is root on Debian."""
+    missing = missing_packages()
+    if not missing:
         return
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
-        raise SetupError("this Python can't make environments: apt-get install python3.11-venv")
-    say("installing Debian's python3.11-venv")
+        raise SetupError(f"the system lacks what the engine needs: apt-get install {' '.join(missing)}")
+    say(f"installing Debian's {' and '.join(missing)}")
     run([apt, "update"], log)
-    run([apt, "install", "-y", "--no-install-recommends", "python3.11-venv"], log)
+    run([apt, "install", "-y", "--no-install-recommends", *missing], log)
 
 
 def count_packages(say: Progress, total: int) -> Callable[[str], None]:
@@ -182,13 +205,14 @@ def set_up(venv: Path, say: Progress) -> bool:
     """Bring `venv` up to date; False when there was nothing to do."""
     packages = digest([LOCK], platform.python_version(), sys.base_prefix)
     own = digest([*OWN_PACKAGES, Path(__file__).resolve()], packages)
-    if is_stamped(venv / PACKAGES_STAMP, packages) and is_stamped(venv / PLUGIN_STAMP, own):
+    stamped = is_stamped(venv / PACKAGES_STAMP, packages) and is_stamped(venv / PLUGIN_STAMP, own)
+    if stamped and not missing_packages():
         return False
     check_machine()
     with tempfile.NamedTemporaryFile(prefix="polydraft-engine-", suffix=".log", delete=False) as made:
         log = Path(made.name)
+    require_packages(say, log)
     if not is_stamped(venv / PACKAGES_STAMP, packages):
-        require_venv(say, log)
         install_packages(venv, say, log)
         (venv / PACKAGES_STAMP).write_text(packages)
     install_own(venv, say, log)

@@ -70,13 +70,27 @@ def test_a_digest_follows_content_and_names_but_not_what_python_leaves_behind(
     assert len({first, changed, setup_cpu.digest([source]), setup_cpu.digest([source], "3.11.7")}) == 4
 
 
-def test_without_apt_a_missing_venv_module_is_one_line(
-    setup_cpu: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(
+    ("has_venv", "has_library", "says"),
+    [
+        pytest.param(False, True, r"apt-get install python3\.11-venv$", id="the venv module"),
+        pytest.param(True, False, r"apt-get install libnuma1$", id="a shared library"),
+        pytest.param(False, False, r"apt-get install python3\.11-venv libnuma1$", id="both"),
+    ],
+)
+def test_without_apt_what_the_system_lacks_is_one_line(
+    setup_cpu: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_venv: bool, has_library: bool, says: str
 ) -> None:
-    monkeypatch.setattr(setup_cpu, "find_spec", lambda name: None)
+    monkeypatch.setattr(setup_cpu, "has_venv", lambda: has_venv)
+    monkeypatch.setattr(setup_cpu, "has_library", lambda name: has_library)
     monkeypatch.setattr(setup_cpu.shutil, "which", lambda name: None)
-    with pytest.raises(setup_cpu.SetupError, match=r"apt-get install python3\.11-venv$"):
-        setup_cpu.require_venv(setup_cpu.Progress(), tmp_path / "log")
+    with pytest.raises(setup_cpu.SetupError, match=says):
+        setup_cpu.require_packages(setup_cpu.Progress(), tmp_path / "log")
+
+
+def test_a_library_is_looked_up_for_real(setup_cpu: ModuleType) -> None:
+    assert setup_cpu.has_library("libc.so.6")
+    assert not setup_cpu.has_library("libnowhere.so.1")
 
 
 def test_another_machine_is_refused_before_anything_is_made(

@@ -58,7 +58,7 @@ class Child:
 async def up(profile: Profile, place: Place, say: Say) -> int:
     """Start everything, wait until told to stop, stop everything; return the exit code.
 
-    Raises ConfigError before anything was started if a port is taken or vLLM isn't installed.
+    Raises ConfigError before anything was started if the profile needs a GPU, a port is taken or vLLM isn't installed.
     """
     _check(profile, place)
     _adopt_orphans()
@@ -107,13 +107,13 @@ async def _run(profile: Profile, place: Place, say: Say, stop: asyncio.Event, ch
 
 
 def _check(profile: Profile, place: Place) -> None:
-    if not place.vllm.exists():
-        raise ConfigError(f"{place.vllm} isn't there; run `make setup`, or name vLLM's command with --vllm")
     if profile.host.accelerator != "cpu":
         raise ConfigError(
             f"{profile.name}'s engines must start one after another, or they take the whole box down: "
             f"use docker compose up {profile.name}"
         )
+    if not place.vllm.exists():
+        raise ConfigError(f"{place.vllm} isn't there; run `make setup`, or name vLLM's command with --vllm")
     ports = [place.router.port, *(profile.engine_port(lane.name, place.engine_port) for lane in profile.served.lanes)]
     if len(set(ports)) < len(ports) or max(ports) > 65535:
         raise ConfigError(f"ports {', '.join(map(str, ports))} must differ and be at most 65535; change --engine-port")

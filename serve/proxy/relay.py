@@ -158,7 +158,8 @@ class Relay(Response):
             events = [event for event in splitter.feed(chunk) if self._passes(event)]
             if events:
                 yield b"".join(events)
-        if rest := splitter.rest():
+        # Half an event is of no use to anybody, and would swallow the error event that follows it.
+        if vllm.is_end(rest := splitter.rest()) and self._passes(rest):
             yield rest
 
     def _passes(self, event: bytes) -> bool:

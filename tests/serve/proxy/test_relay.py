@@ -271,6 +271,7 @@ def test_a_stream_that_ends_too_early_is_an_error(client: httpx2.Client, mtp: En
     async def cut_short(exchange: Exchange) -> None:
         await exchange.start_stream()
         await exchange.event(double.delta("one"))
+        await exchange.chunk(b'data: {"choices":[{"ind')
         await exchange.send(b"0\r\n\r\n")
 
     mtp.behaviour = cut_short

@@ -14,6 +14,7 @@ from serve.routing.conversation import Conversation, last_turns
 from serve.routing.language import CYRILLIC, UNDETERMINED, Identify, language_of, possible
 from serve.routing.prose import Prose, edges, read, without_quotations
 from serve.routing.script import dominant
+from serve.routing.wording import NOTHING, wording
 
 Endpoint = Literal["chat", "completions"]
 
@@ -51,7 +52,7 @@ def _may_call(payload: Mapping[str, Any]) -> bool:
 def _thinking(payload: Mapping[str, Any]) -> bool:
     """The chat template's own switch wins over the effort, as in vLLM; without either a model answers at once."""
     switches = payload.get("chat_template_kwargs")
-    if isinstance(switches, Mapping):
+    if switches and isinstance(switches, Mapping):
         for name in ("enable_thinking", "thinking"):
             if isinstance(switches.get(name), bool):
                 return bool(switches[name])
@@ -75,17 +76,19 @@ def _answered(conversation: Conversation, identify: Identify) -> tuple[str, str]
     instruction = _instruction(prose)
     asked = edges(without_quotations(instruction), _ASKED)
     system = conversation.system
-    zone = asked if len(prose.paragraphs) < 2 else f"{asked}\n{_other_end(prose, instruction)}"
-    asks_translation = directive.translates(asked)
-    translation = asks_translation or (bool(system) and directive.translates(system))
-    kind = task.asked_for(asked, prose, translation=translation)
+    order = wording(asked)
+    standing = wording(system) if system else NOTHING
+    asks_translation = directive.translates(order)
+    translation = asks_translation or directive.translates(standing)
+    kind = task.asked_for(order, prose, translation=translation)
     if kind == "prose":
-        kind = task.standing(system, asked, conversation.answer[:_ANSWER_READ])
+        kind = task.standing(standing, order, conversation.answer[:_ANSWER_READ])
     if kind == "edit":
         return _edited(instruction, prose, identify), kind
-    named = directive.target(zone) or (system and directive.target(system))
+    zone = order if len(prose.paragraphs) < 2 else wording(f"{asked}\n{_other_end(prose, instruction)}")
+    named = directive.target(zone) or directive.target(standing)
     if not named and pending.awaited(conversation.earlier, conversation.answer):
-        named, kind = directive.target(conversation.earlier), "translation"
+        named, kind = directive.target(wording(conversation.earlier)), "translation"
     if named and not (asks_translation and pending.announces(conversation.user)):
         return named, kind
     if kind == "translation" and asks_translation:
@@ -155,7 +158,8 @@ def _before(conversation: Conversation, identify: Identify) -> str:
         asked = edges("\n".join(read(conversation.earlier).paragraphs), _ASKED)
         earlier = language_of(asked, identify)
         fits = earlier in possible(answer) or (mixed and _opens_in(answer[:_TERMS], earlier))
-        if fits and not directive.translates(asked) and not directive.target(asked):
+        order = wording(asked)
+        if fits and not directive.translates(order) and not directive.target(order):
             return earlier
     return language
 
@@ -196,9 +200,10 @@ def _stays(earlier: str, language: str, before: str, identify: Identify) -> bool
     instruction out of sight did. An instruction in it holds on if it says so.
     """
     asked = edges("\n".join(read(earlier).paragraphs), _ASKED)
-    if directive.target(asked) == before:
+    order = wording(asked)
+    if directive.target(order) == before:
         return directive.lasts(asked)
-    return not directive.translates(asked) and language_of(asked, identify) == language
+    return not directive.translates(order) and language_of(asked, identify) == language
 
 
 def _instruction(prose: Prose) -> str:
@@ -257,6 +262,7 @@ def _continued(prompt: str, identify: Identify) -> tuple[str, str]:
             return named, "translation"
     if prose.code and len(text) < 40:
         return UNDETERMINED, "code"
-    kind = "translation" if directive.translates(text) and directive.target(text) else "code" if prose.code else "prose"
-    language = directive.target(text) if kind == "translation" else None
+    order = wording(text)
+    language = directive.target(order) if directive.translates(order) else None
+    kind = "translation" if language else "code" if prose.code else "prose"
     return language or language_of(text[-240:], identify), kind

@@ -12,6 +12,7 @@ from serve.routing import directive_cjk, directive_given, directive_other, words
 from serve.routing import directive_words as listed
 from serve.routing.directive_given import lasts as lasts
 from serve.routing.inflection import HAN_NAMES, HANGUL_NAMES, NAMES, Name
+from serve.routing.wording import Wording
 
 
 def _stems(listed: str) -> re.Pattern[str]:
@@ -35,8 +36,8 @@ _FROM = _whole(listed.FROM)
 _NO_MODIFIER = _whole(listed.NO_MODIFIER)
 _NOT = re.compile(rf"\b(?:{'|'.join(listed.NOT.split())})\s+(?:\w+\s+){{0,2}}$")
 _WORD = re.compile(r"[^\W\d_]+")
+_TRANSLATE_BEGINNINGS = frozenset(stem[:3] for stem in listed.TRANSLATE.split())
 _ENDS = ".!?\n;。！？；"
-_EXAMINED = 1_200  # characters
 _NAMES_EXAMINED = 6
 _AROUND = 110  # characters before a name
 
@@ -124,9 +125,11 @@ class _Mention:
     after: str
 
 
-def target(text: str) -> str | None:
+def target(instruction: Wording) -> str | None:
     """Name the language that a piece of an instruction asks for, or say that it asks for none."""
-    lowered = text[:_EXAMINED].lower().replace("i\u0307", "i")  # what Python makes of a capital dotted i
+    lowered = instruction.lowered
+    if not lowered:
+        return None
     if not lowered.isascii():
         found = directive_cjk.target(lowered) or directive_other.target(lowered)
         if found:
@@ -134,7 +137,8 @@ def target(text: str) -> str | None:
     found = directive_other.headed(lowered)
     if found:
         return found
-    mentions = _mentions(lowered)
+    named = NAMES.keys() & instruction.words
+    mentions = _mentions(lowered, named) if named else []
     if not mentions or _USERS_OWN.search(lowered):
         return None
     last = directive_given.target(lowered)
@@ -148,11 +152,8 @@ def target(text: str) -> str | None:
     return last
 
 
-def _mentions(text: str) -> list[_Mention]:
+def _mentions(text: str, named: set[str]) -> list[_Mention]:
     """Cut out the sentences round the first and the last two names."""
-    named = NAMES.keys() & set(_WORD.findall(text))
-    if not named:
-        return []
     places = sorted({(at, word) for word in sorted(named)[:_NAMES_EXAMINED] for at in _places(text, word)})
     return [_mention(text, at, word) for at, word in places[:1] + places[1:][-2:]]
 
@@ -269,14 +270,16 @@ _TRANSLATE_ELSEWHERE = re.compile(
 )
 
 
-def translates(text: str) -> bool:
+def translates(instruction: Wording) -> bool:
     """Say whether an instruction asks for a translation."""
-    lowered = text[:_EXAMINED].lower().replace("i\u0307", "i")
-    if _TRANSLATE.search(lowered):
+    lowered, words_ = instruction.lowered, instruction.words
+    if not lowered:
+        return False
+    if not _TRANSLATE_BEGINNINGS.isdisjoint([word[:3] for word in words_]) and _TRANSLATE.search(lowered):
         return True
     if not lowered.isascii() and _TRANSLATE_ELSEWHERE.search(lowered):
         return True
-    return directive_given.target(lowered) is not None
+    return not NAMES.keys().isdisjoint(words_) and directive_given.target(lowered) is not None
 
 
 def label(text: str) -> str | None:

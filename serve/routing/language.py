@@ -37,9 +37,7 @@ LANGUAGES: tuple[str, ...] = (*MODELLED, *BY_SCRIPT, UNDETERMINED)
 _CANDIDATES = 5
 _CERTAIN = 0.8  # probability; no threshold below is higher
 _READ = 400  # characters
-_MODEL_READS = (
-    160  # characters; above about fifty every model of this kind is right, and each costs a quarter microsecond
-)
+_MODEL_READS = 100  # characters: from 60 on, 13,000 labelled requests come out the same, and each costs 0.2 us
 _LATIN = frozenset(MODELLED[: MODELLED.index("ru")])
 _SIBLINGS = frozenset(
     map(frozenset, (("da", "no"), ("cs", "sk"), ("hr", "sr"), ("hr", "sl"), ("id", "ms"), ("mk", "sr")))

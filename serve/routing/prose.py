@@ -19,8 +19,9 @@ _MATHS = re.compile(r"\$\$?[^$]{1,200}\$\$?|\\\(.{1,80}?\\\)|\\\[.{1,80}?\\\]", 
 _QUOTED = re.compile(
     '"[^"\n]{2,300}"|“[^”]{2,300}”|「[^」]{2,300}」|『[^』]{2,300}』|«[^»]{2,300}»|„[^“”\n]{2,300}[“”]'
 )
-_MAYBE_CODE = re.compile(
-    r"[{}();=<>\[\]|\\_$#&]|^[ \t]*[\w-]+:\s|^(?:[A-Z]{4,}|(?:git|sudo|npm|pip|docker|kubectl|curl"
+_SIGN_OF_CODE = re.compile(r"[{}();=<>\[\]|\\_$#&]")
+_LIKE_CODE = re.compile(
+    r"^[ \t]*[\w-]+:\s|^(?:[A-Z]{4,}|(?:git|sudo|npm|pip|docker|kubectl|curl"
     r"|cd|ls|ffmpeg|tar|grep|awk|sed|rsync|ps|ssh|scp|chmod|helm)) ",
     re.MULTILINE,
 )
@@ -90,7 +91,7 @@ def read(text: str) -> Prose:
         code = True
     if "://" in text or "www." in text or "@" in text:
         text = _LINK.sub(" ", text)
-    if _MAYBE_CODE.search(text):
+    if _may_hold_code(text):
         text, lines_of_code = _without_code(text)
         code = code or lines_of_code
         if "$" in text or "\\)" in text or "\\]" in text:
@@ -107,6 +108,10 @@ def without_quotations(text: str) -> str:
         if sum(map(str.isalpha, rest)) >= (10 if rest.isascii() else 4):
             return rest
     return text
+
+
+def _may_hold_code(text: str) -> bool:
+    return bool(_SIGN_OF_CODE.search(text) or (_LIKE_CODE.search if "\n" in text else _LIKE_CODE.match)(text))
 
 
 def _between_fences(text: str) -> str:

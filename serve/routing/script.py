@@ -27,6 +27,7 @@ _BLOCKS = {
     "i": (0x0E,),
     "j": (0x10,),
 }
+_EAST_ASIAN = frozenset("KHO")
 _WHOLE = {"G": "el", "C": "Cyrl", "A": "Arab", "M": "am", "R": "km"}
 _HALVES = {
     "b": ("\u0590", "hy", "he"),
@@ -51,7 +52,7 @@ def _table() -> bytes:
 _CLASS_OF_HIGH_BYTE = _table()
 _NOT_ASCII_LETTERS = bytes(b for b in range(128) if not chr(b).isalpha())
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]+")
 _JAMO = re.compile("[\u3131-\u318e]")
 # Words that only a sentence has, unlike a name quoted in a foreign one: particles, pronouns, question words, verbs.
 _CJK_FUNCTION = re.compile(
@@ -88,7 +89,9 @@ def dominant(text: str, *, latin_is_sentence: bool) -> Script:
     if not counts:
         return Script("Latn", latin + min(plain - latin, sum(map(str.isalpha, text)) - latin))
     east = _east_asian(text, counts)
-    tag, letters, weight = max(_others(text, counts), default=("Latn", 0, 0.0), key=lambda found: found[2])
+    tag, letters, weight = "Latn", 0, 0.0
+    if not counts.keys() <= _EAST_ASIAN:
+        tag, letters, weight = max(_others(text, counts), default=("Latn", 0, 0.0), key=lambda found: found[2])
     if east.letters and east.letters * 2.5 >= weight:
         tag, letters, weight = east.tag, east.letters, _weight(text, east.letters, latin_is_sentence)
     if weight >= (latin if latin_is_sentence else latin / 4) and letters:

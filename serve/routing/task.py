@@ -5,11 +5,12 @@ The rules read the request's structured-output fields first, then its words. The
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from serve.routing import directive
 from serve.routing.prose import Prose
+from serve.routing.wording import Wording, wording
 
 Task = Literal["prose", "code", "json", "translation", "edit"]
 """prose; code: the request shows or asks for code; json: the answer is structured; translation; edit: given text comes
@@ -116,21 +117,21 @@ _HINTS = _set(
     " excel yaml docker trace stacktrace segfault compiler compile source pull code"
 )
 _ASCII_WORD = re.compile(r"[a-z]+[+#]*")
-_LATIN_WORD = re.compile(r"[^\W\d_]+[+#]*")
 
 
 def constrained(payload: Mapping[str, Any]) -> bool:
     """Say whether a request's own fields force a structured answer: a schema, a grammar, a tool that must be called."""
     format_ = payload.get("response_format")
-    if isinstance(format_, Mapping) and format_.get("type") in ("json_object", "json_schema"):
+    if format_ and isinstance(format_, Mapping) and format_.get("type") in ("json_object", "json_schema"):
         return True
-    if any(payload.get(field) for field in _CONSTRAINTS):
-        return True
+    for field in _CONSTRAINTS:
+        if payload.get(field):
+            return True
     choice = payload.get("tool_choice")
-    return choice == "required" or isinstance(choice, Mapping)
+    return choice is not None and (choice == "required" or isinstance(choice, Mapping))
 
 
-def asked_for(instruction: str, prose: Prose, *, translation: bool) -> str:
+def asked_for(instruction: Wording, prose: Prose, *, translation: bool) -> str:
     """Name the task that the words of a request ask for.
 
     Args:
@@ -138,17 +139,17 @@ def asked_for(instruction: str, prose: Prose, *, translation: bool) -> str:
         prose: the whole message, for whether code or further text stands in it.
         translation: whether the instruction, or the system prompt, asks for a translation.
     """
-    lowered = instruction.lower()
+    lowered = instruction.lowered
     if translation and not prose.code:
         return "translation"
     if prose.code or _about_code(instruction):
         return "code"
     if "json" in lowered and asks_json(lowered):
         return "json"
-    return "edit" if _material(instruction, prose) and _edits(lowered) else "prose"
+    return "edit" if _material(instruction.text, prose) and _edits(lowered) else "prose"
 
 
-def standing(system: str, instruction: str, answer: str) -> str:
+def standing(system: Wording, instruction: Wording, answer: str) -> str:
     """Name the task that a system prompt sets, or that goes on, where the words of the request name none.
 
     Args:
@@ -156,22 +157,21 @@ def standing(system: str, instruction: str, answer: str) -> str:
         instruction: what the user asks.
         answer: the beginning of the answer before; code in it goes on in short follow-ups.
     """
-    lowered = system.lower()
+    lowered = system.lowered
     if "json" in lowered and asks_json(lowered):
         return "json"
-    if lowered and _EDITOR.search(lowered) and not instruction.endswith(("?", "？")):
+    if lowered and _EDITOR.search(lowered) and not instruction.text.endswith(("?", "？")):
         return "edit"
     shown = "`" in answer or ("(" in answer and _CALL.search(answer))
-    if shown and len(instruction) < _FOLLOW_UP and _FAULT.search(instruction.lower()):
+    if shown and len(instruction.text) < _FOLLOW_UP and _FAULT.search(instruction.lowered):
         return "code"
-    words = set(_LATIN_WORD.findall(instruction.lower())) if lowered else set()
-    if lowered and not _PARTS.isdisjoint(words) and _names_developer(lowered):
+    if lowered and not _PARTS.isdisjoint(instruction.words) and _names_developer(system):
         return "code"
     return "prose"
 
 
-def _names_developer(lowered: str) -> bool:
-    return bool(_DEVELOPER.search(lowered)) and not _PROGRAMMING.isdisjoint(_LATIN_WORD.findall(lowered))
+def _names_developer(system: Wording) -> bool:
+    return not _PROGRAMMING.isdisjoint(system.words) and bool(_DEVELOPER.search(system.lowered))
 
 
 _EDITOR = re.compile(
@@ -200,8 +200,9 @@ def asks_json(text: str) -> bool:
 
 def sets_to_work(paragraph: str) -> bool:
     """Say whether a paragraph asks for something to be done with text that follows it."""
-    lowered = paragraph[:160].lower()
-    return bool(_WORK.match(lowered)) or directive.translates(lowered) or _edits(lowered)
+    beginning = wording(paragraph[:160])
+    lowered = beginning.lowered
+    return bool(_WORK.match(lowered)) or directive.translates(beginning) or _edits(lowered)
 
 
 def _edits(lowered: str) -> bool:
@@ -218,22 +219,22 @@ _IDENTIFIER = re.compile(
     r"|^\W*(?:SQL|sql|Bash|bash|CSS|Regex|regex)\s*[:：]",
     re.ASCII | re.MULTILINE,
 )
+_HUMP = re.compile("[a-z][A-Z]|：")
 
 
-def _about_code(text: str) -> bool:
-    lowered = text.lower()
-    words = _LATIN_WORD.findall(lowered)
+def _about_code(instruction: Wording) -> bool:
+    text, lowered, words = instruction.text, instruction.lowered, instruction.words
     eastern = not lowered.isascii()
-    named = (":" in text or "(" in text or text[1:] != lowered[1:]) and bool(_IDENTIFIER.search(text))
+    named = (":" in text or "(" in text or _HUMP.search(text)) and _IDENTIFIER.search(text)
     found = (
-        named
+        bool(named)
         or _names_code(lowered, words, eastern=eastern)
         or (not _HINTS.isdisjoint(words) and bool(_STRONG.search(lowered)))
     )
     return found and not _NOT_CODE.search(lowered)
 
 
-def _names_code(lowered: str, words: list[str], *, eastern: bool) -> bool:
+def _names_code(lowered: str, words: Sequence[str], *, eastern: bool) -> bool:
     if eastern and (_HANGUL_PROGRAMMING.search(lowered) or _EASTERN_CODE.search(lowered)):
         return True
     if not _PROGRAMMING.isdisjoint(words):
@@ -251,7 +252,7 @@ def _names_code(lowered: str, words: list[str], *, eastern: bool) -> bool:
     )
 
 
-def _asked_of(words: list[str], at: int) -> bool:
+def _asked_of(words: Sequence[str], at: int) -> bool:
     """Say whether the words round the name of a programming language make it one: "in python", "a bash loop"."""
     before = words[at - 1] if at else ""
     if before in _THIS and words[at] in _NO_OTHER_SENSE:

@@ -3,6 +3,7 @@
 import pytest
 
 from serve.routing.directive import target, translates
+from serve.routing.wording import wording
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ from serve.routing.directive import target, translates
     ],
 )
 def test_target_of_an_instruction(text: str, language: str | None) -> None:
-    assert target(text) == language
+    assert target(wording(text)) == language
 
 
 @pytest.mark.parametrize(
@@ -83,4 +84,4 @@ def test_target_of_an_instruction(text: str, language: str | None) -> None:
     ],
 )
 def test_translation_is_recognised(text: str, asked: bool) -> None:
-    assert translates(text) is asked
+    assert translates(wording(text)) is asked

@@ -6,6 +6,7 @@ import pytest
 
 from serve.routing.prose import read
 from serve.routing.task import asked_for, constrained
+from serve.routing.wording import wording
 
 
 @pytest.mark.parametrize(
@@ -43,9 +44,9 @@ def test_structured_output_fields_force_json(fields: dict[str, Any], forced: boo
     ],
 )
 def test_task_of_an_instruction(text: str, task: str) -> None:
-    assert asked_for(text, read(text), translation=False) == task
+    assert asked_for(wording(text), read(text), translation=False) == task
 
 
 def test_translating_code_is_code() -> None:
     text = "Translate to Rust:\n```python\nprint(1)\n```"
-    assert asked_for("Translate to Rust:", read(text), translation=True) == "code"
+    assert asked_for(wording("Translate to Rust:"), read(text), translation=True) == "code"

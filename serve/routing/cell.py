@@ -12,7 +12,7 @@ from typing import Any, Literal
 from serve.routing import directive, pending, task, words
 from serve.routing.conversation import Conversation, last_turns
 from serve.routing.language import CYRILLIC, UNDETERMINED, Identify, language_of, possible
-from serve.routing.prose import Prose, edges, read, without_quotations
+from serve.routing.prose import Prose, edges, opening, read, without_messages, without_quotations
 from serve.routing.script import dominant
 from serve.routing.wording import NOTHING, wording
 
@@ -31,11 +31,12 @@ class Cell:
 
 def classify(payload: Mapping[str, Any], endpoint: Endpoint, identify: Identify) -> Cell:
     """Sort a request of the OpenAI API into its cell. Never raises."""
+    calls = _may_call(payload)
     if endpoint == "completions":
         language, kind = _continued(_first_string(payload.get("prompt")), identify)
     else:
-        language, kind = _answered(last_turns(payload.get("messages")), identify)
-    if task.constrained(payload) or (kind == "prose" and _may_call(payload)):
+        language, kind = _answered(last_turns(payload.get("messages")), identify, calls=calls)
+    if task.constrained(payload) or (kind == "prose" and calls):
         kind = "json"
     return Cell(language, kind, endpoint, endpoint == "chat" and _thinking(payload))
 
@@ -71,7 +72,7 @@ def _first_string(prompt: Any) -> str:
     return prompt if isinstance(prompt, str) else ""
 
 
-def _answered(conversation: Conversation, identify: Identify) -> tuple[str, str]:
+def _answered(conversation: Conversation, identify: Identify, *, calls: bool) -> tuple[str, str]:
     prose = read(conversation.user)
     instruction = _instruction(prose)
     asked = edges(without_quotations(instruction), _ASKED)
@@ -81,7 +82,7 @@ def _answered(conversation: Conversation, identify: Identify) -> tuple[str, str]
     asks_translation = directive.translates(order)
     translation = asks_translation or directive.translates(standing)
     kind = task.asked_for(order, prose, translation=translation)
-    if kind == "prose":
+    if kind == "prose" and not calls:
         kind = task.standing(standing, order, conversation.answer[:_ANSWER_READ])
     if kind == "edit":
         return _edited(instruction, prose, identify), kind
@@ -112,8 +113,14 @@ def _translated(instruction: str, prose: Prose, identify: Identify) -> str:
     """Without a named target, people have foreign text put into the language they ask in."""
     material = _material(instruction, prose)
     language = language_of(without_quotations(instruction.removesuffix(material)), identify)
-    same = len(instruction) < 60 and language == language_of(material, identify)
-    return UNDETERMINED if same else language
+    if len(instruction) < 60 and language == language_of(material, identify):
+        order = _LAST_SENTENCE.search(instruction)
+        ordered = language_of(order[1], identify) if order else language
+        return UNDETERMINED if ordered == language else ordered
+    return language
+
+
+_LAST_SENTENCE = re.compile(r"[.!?。！？]\s*([^.!?。！？:：]{4,})[:：]?$")
 
 
 def _material(instruction: str, prose: Prose) -> str:
@@ -129,9 +136,11 @@ def _material(instruction: str, prose: Prose) -> str:
 def _spoken(conversation: Conversation, prose: Prose, asked: str, identify: Identify) -> str:
     before = _before(conversation, identify)
     chinese = before if before in ("zh-Hant", "yue") else "zh-Hans"
-    language = language_of(asked, identify, chinese=chinese) if asked else UNDETERMINED
+    language = language_of(without_messages(asked), identify, chinese=chinese) if asked else UNDETERMINED
     if language == UNDETERMINED and len(prose.paragraphs) > 1:
         language = language_of("\n".join(prose.paragraphs), identify)
+    if language == UNDETERMINED and asked:
+        language = _foreign(language_of(opening(asked), identify))
     if before in (language, UNDETERMINED):
         if language == UNDETERMINED and conversation.system and not prose.code:
             return _foreign(language_of(conversation.system, identify))
@@ -147,21 +156,29 @@ _SURE = 0.6  # probability at which even a short answer's language is believed
 
 
 def _before(conversation: Conversation, identify: Identify) -> str:
-    """The language of the answer before; where that is too short to tell, of what it answered."""
-    answer = conversation.answer
-    if not answer:
+    """The language of the answer before; where it is all code, or too short to tell, of what it answered."""
+    if not conversation.answer:
         return UNDETERMINED
+    answer = "\n".join(read(conversation.answer).paragraphs)
+    if sum(map(str.isalpha, answer)) < 2:
+        return _asked_before(conversation.earlier, identify)
     language = language_of(edges(answer, 150), identify)
     mixed = answer[0] >= "\u0370" and dominant(answer[:_TERMS], latin_is_sentence=True).tag == "Latn"
     doubtful = len(answer) < _SHORT_ANSWER and identify(answer)[0][1] < _SURE
     if (doubtful or mixed) and conversation.earlier:
-        asked = edges("\n".join(read(conversation.earlier).paragraphs), _ASKED)
-        earlier = language_of(asked, identify)
-        fits = earlier in possible(answer) or (mixed and _opens_in(answer[:_TERMS], earlier))
-        order = wording(asked)
-        if fits and not directive.translates(order) and not directive.target(order):
+        earlier = _asked_before(conversation.earlier, identify)
+        if earlier in possible(answer) or (mixed and _opens_in(answer[:_TERMS], earlier)):
             return earlier
     return language
+
+
+def _asked_before(earlier: str, identify: Identify) -> str:
+    """The language of a question, unless its words ask for another one."""
+    asked = edges("\n".join(read(earlier).paragraphs), _ASKED)
+    order = wording(asked)
+    if directive.translates(order) or directive.target(order):
+        return UNDETERMINED
+    return language_of(asked, identify)
 
 
 def _alike(asked: str, before: str) -> bool:
@@ -260,9 +277,20 @@ def _continued(prompt: str, identify: Identify) -> tuple[str, str]:
         named = directive.label(label[:-1])
         if named:
             return named, "translation"
+        if label[:-1].lower().endswith("json"):
+            return language_of(text[:_ASKED], identify), "json"
     if prose.code and len(text) < 40:
-        return UNDETERMINED, "code"
+        return _commented(tail, identify), "code"
     order = wording(text)
     language = directive.target(order) if directive.translates(order) else None
-    kind = "translation" if language else "code" if prose.code else "prose"
+    kind = "translation" if language else "code" if prose.code or tail.startswith(_OPENS_CODE) else "prose"
     return language or language_of(text[-240:], identify), kind
+
+
+_OPENS_CODE = ("//", "-- ", "/*", "#!")
+_COMMENT = re.compile(r"^[ \t]*(?:#(?!!)|//+|--|/?\*+)[ \t]+(\S+ \S+ .*|.*[^\x00-\x7f]{4}.*)$", re.MULTILINE)
+
+
+def _commented(code: str, identify: Identify) -> str:
+    """The language that comments in front of code to be continued are written in."""
+    return language_of(" ".join(_COMMENT.findall(code)[:4]), identify)

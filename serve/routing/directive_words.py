@@ -14,7 +14,7 @@ TRANSLATE = (
 )
 """To translate."""
 
-TRANSLATED = "translated|traduit|traducid|traduzid|przetłumaczon"
+TRANSLATED = "localiz(?:a[dcçrn]|z)|translated|traduit|traducid|traduzid|przetłumaczon"
 """Beginnings of those words, as an expression, that tell of a translation and ask for none."""
 
 ANSWER = (

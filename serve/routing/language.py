@@ -5,6 +5,7 @@ The model is handed in; only `load` makes one.
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
@@ -113,6 +114,8 @@ def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: I
     if written:
         found = {tag: hits for tag, hits in found.items() if tag in written}
     best, hits = max(found.items(), key=lambda item: item[1], default=(UNDETERMINED, 0))
+    if "ms" in found and words.is_malay(text, found["ms"]):
+        return "ms"
     others = sum(found.values()) - hits
     if (hits >= 3 and others * 4 <= hits) or (hits == 2 and not others and seen.letters < 60 and best != "en"):
         return best
@@ -156,6 +159,7 @@ _CYRILLIC = (
     ("ъ", {"ru", "bg", "mn", "kk"}),
     ("ьюяй", {"ru", "uk", "bg", "be", "kk", "mn"}),
 )
+_HARD = re.compile("ь(?!о)", re.IGNORECASE)  # Bulgarian writes the soft sign before one vowel alone
 
 
 def _possible(text: str, letters: int, found: dict[str, int]) -> frozenset[str]:
@@ -165,6 +169,8 @@ def _possible(text: str, letters: int, found: dict[str, int]) -> frozenset[str]:
     for own, tags in _CYRILLIC:
         if not present.isdisjoint(own) and left & tags:
             left &= tags
+    if "ь" in present and _HARD.search(text):
+        left.discard("bg")
     if letters >= 40 and "і" not in present and "ї" not in present:
         left -= {"uk", "be"}
     if letters >= 20 and present.isdisjoint("ъщьюяйыэё") and (not found or not found.keys().isdisjoint(("sr", "mk"))):

@@ -6,6 +6,8 @@ Reads a bounded beginning and end of the message and never more, whatever its le
 import re
 from dataclasses import dataclass
 
+from serve.routing import words
+
 EDGE = 600  # characters read at either end of a message
 
 _FENCE = re.compile(r"(?:```|~~~).*?(?:```|~~~|\Z)", re.DOTALL)
@@ -19,10 +21,27 @@ _MATHS = re.compile(r"\$\$?[^$]{1,200}\$\$?|\\\(.{1,80}?\\\)|\\\[.{1,80}?\\\]", 
 _QUOTED = re.compile(
     '"[^"\n]{2,300}"|“[^”]{2,300}”|「[^」]{2,300}」|『[^』]{2,300}』|«[^»]{2,300}»|„[^“”\n]{2,300}[“”]'
 )
+_MESSAGE = re.compile(
+    r"(?<!\w)'(?:[^' \n]|(?<=\w)'(?=\w)){1,80} (?:[^'\n]|(?<=\w)'(?=\w)){2,300}'(?!\w)"
+    r"|(?<!\w)‘(?=[^’\n]* )[^’\n]{4,300}’(?!\w)"
+)
+_ERROR_LABELS = (
+    "error fehler fehlermeldung meldung erreur erro errore fout foutmelding fel fejl feil błąd chyba hiba eroare hata"
+    " lỗi virhe greška galat ralat"
+)
+_LABELS = frozenset(_ERROR_LABELS.split())
+_REPORTED = re.compile(r"[A-Z]\w*(?: [^\s.!?]+){2}(?:.*?[.!?]|.*?,)\s+(?=\S)")
 _SIGN_OF_CODE = re.compile(r"[{}();=<>\[\]|\\_$#&]")
+_TOOLS = (
+    "cat|find|echo|xargs|mv|cp|rm|mkdir|head|tail|sort|cut|tr|wc|jq|du|df|kill|killall|journalctl|lsof"
+    "|nohup|openssl|rclone|brew|pnpm|yarn|go|dd|mount|unzip|zip|diff|touch|ln|conda|poetry|uv|az|aws"
+    "|gcloud|redis-cli|psql|mysql|mysqldump|sqlite3|nmap|ping|netstat|ip|iptables|crontab|tmux|nginx"
+    "|exiftool|magick|yt-dlp"
+)
 _LIKE_CODE = re.compile(
     r"^[ \t]*[\w-]+:\s|^(?:[A-Z]{4,}|(?:git|sudo|npm|pip|docker|kubectl|curl"
-    r"|cd|ls|ffmpeg|tar|grep|awk|sed|rsync|ps|ssh|scp|chmod|helm)) ",
+    r"|cd|ls|ffmpeg|tar|grep|awk|sed|rsync|ps|ssh|scp|chmod|helm|"
+    rf"{_TOOLS})) ",
     re.MULTILINE,
 )
 _CODE_LINE = re.compile(
@@ -34,24 +53,35 @@ _CODE_LINE = re.compile(
       |(?:FROM|WHERE|GROUP\s+BY|ORDER\s+BY|HAVING|(?:(?:LEFT|RIGHT|INNER|OUTER|CROSS|FULL)\s+)*JOIN|WITH\s+\w+\s+AS|LIMIT|UNION|VALUES|SET|ON|AND)\s+[\w(*'"]
       |\w+\s+(?:INT|INTEGER|BIGINT|SERIAL|TEXT|VARCHAR|CHAR|BOOLEAN|TIMESTAMP|DATE|DECIMAL|NUMERIC|FLOAT|UUID)\b
       |select\s+(?:\*|[\w.]+(?:\s*,\s*[\w.]+)+|count\(.*?\))\s+from\s+\w+|(?:delete\s+from|insert\s+into|update)\s+\w+\s+(?:where|values|set)\b
+      |(?:for\s+\w+\s+in|while|until)\s.*;\s*do\b|for\s+%|if\s+\[|[A-Z][a-z]+-[A-Z][A-Za-z]+\s.*(?:\s-[A-Z]|\|\s)|export\s+\w+=
+      |(?:TOOLS)\s(?:.*\s)?(?:--?[a-zA-Z][\w-]*(?:\s|=|$)|\|\s*\w|&&\s|\d?>{1,2}\s*(?:[~/.&$"]|\w+[./]))
+      |\[?\d[\d:.,TZ\[\]/\ -]{6,30}\s[$>]\s\w
       |</?[a-zA-Z!?][^>]*>|[\]})]+[;,)\]}]*\s*$|[{\[(]\s*$|\.{3}\s|>>>\s|\$\s+\w|(?:sudo|git|npm|pip3?|docker|kubectl|curl|wget|cd|ls|chmod|ssh|apt|cargo|make|ffmpeg|tar|grep|awk|sed|rsync|scp|ps|helm|terraform|python3?|node|systemctl)\s+[-\w./~]+(?:\s|$)(?:.*(?:--?\w|[|&/~<>]))
-      |File\s"|Traceback\s|\w*(?:Error|Exception):\s|at\s[\w.$]+\(|npm\sERR!|"[\w$-]+"\s*:|[\w.\[\]]+\s*(?:[-+*/:]?=|:=)\s*\S|-?\s*[\w"'-]+:\s*[\w"'/.-]*\s*$(?=\n\s)
+      |File\s"|Traceback\s|\w*(?:Error|Exception):\s|(?:error(?:\[E\d+\])?|fatal|panic):\s|\s/\S+\.\w+:\d+|goroutine\s\d|lambda\s\w+(?:,\s\w+)*:|at\s[\w.$]+\(|npm\sERR!|"[\w$-]+"\s*:|[\w.\[\]]+\s*(?:[-+*/:]?=|:=)\s*\S|-?\s*[\w"'-]+:\s*[\w"'/.-]*\s*$(?=\n\s)
       |[\w.]+\(.*\)\s*[;{:]?\s*$|.*[;{]\s*$|.*=>|.*\w\(\)
-    )""",
+    )""".replace("TOOLS", _TOOLS),
     re.VERBOSE | re.ASCII,
 )
 _YAML = re.compile(r"^\s*(?:-\s+)?[\w.-]+:(?:\s+\S+)?\s*$")
 _ENGLISH = re.compile(r"\s*(?:[A-Z][a-z']+|[Ii])(?: [a-z']+){3,}|\s*[A-Z][a-z]+ [a-z]+ [a-z]+.*[?.]\s")
-_ERROR = re.compile(r"\s*[\w.]*(?:Error|Exception):\s")
+_ERROR = re.compile(r"\s*[\w.]*(?:Error|Exception|error|fatal|panic):\s")
 _PLEA = re.compile(
     r"\b(?:what (?:do|should|can|am) i\b|how (?:do|can|should) i\b|why am i\b"
     r"|any ideas?\b|please help\b|help me\b)[^{};=]*$",
     re.IGNORECASE,
 )  # what a user adds to an error message on its own line
+_LEAD = re.compile(
+    r"\s*¿?(?![A-Z]{2}|(?:select|insert|update|delete|return|import|for|if|while|def|class)\b)"
+    r"(?:[^\W\d_]+(?:['’][^\W\d_]+)*,?\s+){2,}"
+)  # the natural words that a line begins with
+_PIECE_OF_CODE = re.compile(r"\S*[=\[\](){}<>|^;_]\S*")
+_CLAUSE = re.compile(r"[.,;:!–—-]\s+([^.,;:!]{4,}[?？])\s*$")
 _CODE_SIGNS = frozenset("=(){}[]<>")
 _JSON = re.compile(r"\s*[\[{]\s*[\"'{\[\]}\d]")
 
 
+_FILES = frozenset({"file", "code", "source", "diff", "patch", "snippet"})
+_SOURCE = re.compile(r"[;{]\n|\):\n|^(?:import|from|use|package|def|class|fn|func) \w|^[+-]\s*\w.*[;({]$", re.MULTILINE)
 _SHOWN = re.compile("user|question|instruction|query|task|request", re.IGNORECASE)
 _HTML = re.compile(
     "a|b|i|em|p|br|strong|div|span|script|style|html|head|body|table|tr|td|th|ul|ol|li|img|svg|form|input"
@@ -83,7 +113,8 @@ def read(text: str) -> Prose:
         text = _FENCE.sub("\n\n", text)
         code = True
     if "<" in text or '"""' in text:
-        shorter = _without_documents(text)
+        shorter, source = _without_documents(text)
+        code = code or source
         document = shorter != text
         text = shorter
     if "`" in text:
@@ -101,6 +132,14 @@ def read(text: str) -> Prose:
     return Prose(_paragraphs(text), code, document)
 
 
+def opening(text: str) -> str:
+    """Cut out the natural words that a text with code in it begins with, two at least, or nothing."""
+    lead = _LEAD.match(text)
+    if lead and (" -" in text or _SIGN_OF_CODE.search(text, lead.end())):
+        return lead[0]
+    return ""
+
+
 def without_quotations(text: str) -> str:
     """Drop quoted strings if something of substance is left without them."""
     if '"' in text or not text.isascii():
@@ -108,6 +147,28 @@ def without_quotations(text: str) -> str:
         if sum(map(str.isalpha, rest)) >= (10 if rest.isascii() else 4):
             return rest
     return text
+
+
+def without_messages(text: str) -> str:
+    """Drop what a program said, in single quotes or after a label, if something of substance is left without it."""
+    if ": " in text:
+        text = _without_report(text)
+    if " '" in text or "‘" in text or text.startswith("'"):
+        rest = _MESSAGE.sub(" ", text)
+        if sum(map(str.isalpha, rest)) >= (10 if rest.isascii() else 4):
+            return rest
+    return text
+
+
+def _without_report(text: str) -> str:
+    """Drop the error message after a label such as "Fehler:" if the user says something of it."""
+    head, _, rest = text.partition(": ")
+    label = head.split()[-1:]
+    message = _REPORTED.match(rest) if label and label[0].lower() in _LABELS else None
+    if not message:
+        return text
+    said = f"{head}: {rest[message.end() :]}"
+    return said if sum(map(str.isalpha, said)) >= 10 else text
 
 
 def _may_hold_code(text: str) -> bool:
@@ -127,8 +188,12 @@ def _between_fences(text: str) -> str:
     return f"{head}\n\n{tail}"
 
 
-def _without_documents(text: str) -> str:
-    """Drop tagged blocks of material and triple-quoted ones; what asks something and what is a page's markup stays."""
+def _without_documents(text: str) -> tuple[str, bool]:
+    """Drop tagged blocks of material and triple-quoted ones; what asks something and what is a page's markup stays.
+
+    Says also whether one of them was a file of source code.
+    """
+    code = False
     for name in list(dict.fromkeys(_CLOSED.findall(text)))[:6]:
         if _SHOWN.fullmatch(name) or _HTML.fullmatch(name):
             continue
@@ -137,8 +202,10 @@ def _without_documents(text: str) -> str:
             end = text.find(f"</{name}>", start)
             if start < 0 or end < 0:
                 break
+            if name in _FILES and _SOURCE.search(text, start, end):
+                code = True
             text = f"{text[:start]}\n\n{text[end + len(name) + 3 :]}"
-    return _TRIPLE.sub("\n\n", text)
+    return _TRIPLE.sub("\n\n", text), code
 
 
 def _without_code(text: str) -> tuple[str, bool]:
@@ -148,16 +215,34 @@ def _without_code(text: str) -> tuple[str, bool]:
     pleas: list[str] = []  # may be the error's own words: they count where there is nothing else
     dropped = 0
     lines = text.split("\n")
-    yaml = sum(bool(_YAML.match(line)) for line in lines) >= 3
+    yaml = _is_yaml([line for line in lines if _YAML.match(line)])
     for line in lines:
         if line and (_CODE_LINE.match(line) or (yaml and _YAML.match(line))) and not _sentence(line):
-            dropped += len(line)
-            plea = _ERROR.match(line) and _PLEA.search(line)
+            spoken = _PIECE_OF_CODE.sub(" ", line) if _asks(line) else ""
+            if spoken:
+                kept.append(spoken)
+            dropped += len(line) - len(spoken)
+            plea = _ERROR.match(line) and (_PLEA.search(line) or _CLAUSE.search(line))
             if plea:
                 pleas.append(plea[0])
         else:
             kept.append(line)
     return "\n".join(kept if any(map(str.strip, kept)) else pleas), dropped > 12
+
+
+def _is_yaml(lines: list[str]) -> bool:
+    """Say whether lines like a YAML file's are one: there a key stands once, in a row of examples each stands again."""
+    keys = [line.partition(":")[0] for line in lines if line[0].isalpha()]
+    return len(lines) >= 3 and len(keys) == len(set(keys))
+
+
+def _asks(line: str) -> bool:
+    """Say whether a line with code in it is a question about that code, or in a sure foreign language."""
+    lead = _LEAD.match(line)
+    if not lead:
+        return False
+    found = words.count(lead[0])
+    return line.rstrip().endswith(("?", "？")) or max(found.values(), default=0) - found.get("en", 0) >= 2
 
 
 def _sentence(line: str) -> bool:

@@ -24,24 +24,23 @@ def _set(listed: str) -> frozenset[str]:
 
 _CONSTRAINTS = ("structured_outputs", "guided_json", "guided_grammar")
 _PROGRAMMING = _set(
-    "python pythonie javascript typescript java c++ c# golang rust kotlin swift php ruby sql bash powershell"
-    " css html react node nodejs numpy pandas django flask fastapi perl scala haskell julia matlab vba mysql"
-    " postgres postgresql sqlite pythonu pythonban pythonissa pythonilla pythonem javě javie"
-    " javában javassa javascriptu regex regexp cpp js ts tsx jsx vue angular pytorch tensorflow"
-    " dockerfile makefile git gicie gitem docker kubectl npm flutter laravel"
+    "python pythonie javascript typescript java c++ c# golang rust kotlin swift php ruby sql bash powershell css html"
+    " react node nodejs numpy pandas django flask fastapi perl scala haskell julia matlab vba mysql postgres"
+    " postgresql sqlite pythonu pythonban pythonissa pythonilla pythonem javě javie javában javassa javascriptu regex"
+    " regexp cpp js ts tsx jsx vue angular pytorch tensorflow dockerfile makefile git gicie gitem docker kubectl npm"
+    " flutter laravel nginx yaml terraform ansible"
 )
 _PARTS = _set(
     "function code script class method query regex regexp algorithm component program snippet bug error dict"
-    " dictionary array string list loop sort sorting tests test api endpoint json csv xml file struct pointer"
-    " database table decorator lambda variable compile async funktion skript klasse methode abfrage programm"
-    " liste fonction requête programme classe función código clase consulta lista programa função funzione"
-    " codice functie funktionen funkcję funkcja skrypt funkci fonksiyon kod fungsi kode hàm tuplas"
-    " flexbox commit branch container rebase merge one-liner oneliner liner command query queries"
-    " snippet loop macro formula formel customers"
-    " soubor souboru souborů pliku plik fájl tiedosto řetězce skript programm programmu kód kódu"
-    " kod funktionen skripti ohjelma funktio koodi függvény programot funcție"
+    " dictionary array string list loop sort sorting tests test api endpoint json csv xml file struct pointer database"
+    " table decorator lambda variable compile async funktion skript klasse methode abfrage programm liste fonction"
+    " requête programme classe función código clase consulta lista programa função funzione codice functie funktionen"
+    " funkcję funkcja skrypt funkci fonksiyon kod fungsi kode hàm tuplas automation redirect bucket push flexbox"
+    " commit branch container rebase merge one-liner oneliner liner command queries macro formula formel customers"
+    " soubor souboru souborů pliku plik fájl tiedosto řetězce programmu kód kódu skripti ohjelma funktio koodi"
+    " függvény programot funcție"
 )
-_WITH = _set("in with using en em con com mit avec met w v ve på i med na în cu на в у за ile ב")
+_WITH = _set("in with using en em con com mit avec met w v ve på i med na în cu на в у за ile ב trong")
 _AFTER = _set("ile ilə dilinde kullanarak")
 _THIS = _set("this my the following dieses ce este")
 _SHORT_NAMES = _set("go c r")
@@ -69,7 +68,8 @@ _EASTERN_WITH = re.compile(
 )
 _HANGUL_PROGRAMMING = re.compile("파이썬|자바스크립트|자바로|리액트|코틀린|스프링부트|코드를|함수를|코드도|쿼리를")
 _EASTERN_CODE = re.compile(
-    "占用[^。\n]{0,8}端口|正则表达式|封装成|正則表達式|正規表現|单元测试|這段程式碼|这段代码|這段代碼|这段程序"
+    "报错|報錯|^(?:错误|錯誤|エラー|오류|에러) ?[:：] ?[a-z]{2}|占用[^。\n]{0,8}端口"
+    "|正则表达式|封装成|正則表達式|正規表現|单元测试|這段程式碼|这段代码|這段代碼|这段程序"
     "|(?:写|寫|给出|编写|实现)[^。，\\n]{0,10}(?:代码|代碼|函数|函數|脚本)"
     "|用\\s*(?:go|c|r)(?:语言|語言)?\\s*(?:写|寫|实现|编写)"
     "|コードを書|このコード|이 코드|excel[^。\n]{0,16}(?:公式|関数|함수|수식|képlet|fórmula)|\\bв go\\b"
@@ -85,12 +85,16 @@ _JSON = re.compile(
     r"| valid)? json\b|\bjson (?:object|format|array|only|string|output|response|schema)"
     r"|以\s*json|json\s*(?:形式|格式|で|으로|형식|を出力|返回|输出)"
 )
+_TO_JSON = re.compile(
+    r"\W*(?:(?:please|bitte|can you|kannst du) )?(?:convert|turn|transform|parse|konvertier|wandle|wandel|convert[ia]"
+    r"|zet|przekonwertuj|преобразуй|конвертируй|переведи|[把将將]|请把|請把)[^.。?\n]{0,40}"
+    r"(?:\b(?:to|into|as|in|en|em|na|naar|в)(?: valid| an?)? |[成为為]\s*)json"
+    r"(?: (?:object|array|format|um|please|bitte)|格式|形式)*\s*(?:[.:。：\n]|$)"
+)
 _EDIT = re.compile(
     r"^(?:.{0,40}?\b)?(?:fix|correct|proofread|polish|improve|rewrite|rephrase|paraphrase|shorten|edit"
-    r"|revise|reword|simplify"
-    r"|copy-?edit|korriger|korrigier|verbesser|umschreib|formulier|überarbeit|kürz|corrig|amélior|reformul|réécri"
-    r"|raccourci|mejor|reescrib"
-    r"|corrij|corrige|melhor|reescrev|correg|riscriv|miglior|riformul|verbeter|herschrijf|corrigeer|rätta"
+    r"|revise|reword|simplify|copy-?edit|korriger|korrigier|verbesser|umschreib|formulier|überarbeit|kürz|corrig|amélior|reformul|réécri|raccourci|mejor|reescrib"
+    r"|corrij|corríg|corríj|mejór|reescríb|acórt|melhor|reescrev|correg|riscriv|miglior|riformul|verbeter|herschrijf|corrigeer|rätta"
     r"|förbättr|skriv om|ret\b|omskriv"
     r"|rett|forbedr|forkort|gjør|popraw|skróć|zredaguj|oprav|uprav|zkrať|přeformuluj|popravi"
     r"|javítsd|rövidíts|korjaa|lyhennä|muotoile|corectează|reformulează|scurtează|lektor|corregeix"
@@ -104,7 +108,7 @@ _EDIT = re.compile(
     r"|formal|concise|professional)"
 )
 _EASTERN_EDIT = re.compile(
-    "润色|潤飾|潤色|修改|改写|改寫|校对|校對|纠正|糾正|错别字|錯字|改得|扩写|缩短|精简|缩到|縮到"
+    "改正|润色|潤飾|潤色|修改|改写|改寫|校对|校對|纠正|糾正|错别字|錯字|改得|扩写|缩短|精简|缩到|縮到"
     "|缩成|缩减|压缩|縮短|缩写|精炼|简化|改成(?:书面|書面|口语|口語|正式|礼貌|更)|改错|改通顺|直して|訂正|修正して|簡潔に|丁寧に|校正|添削"
     "|書き直|言い換え|推敲|고쳐|교정|다듬|수정해"
 )
@@ -143,7 +147,7 @@ def asked_for(instruction: Wording, prose: Prose, *, translation: bool) -> str:
     if translation and not prose.code:
         return "translation"
     if prose.code or _about_code(instruction):
-        return "code"
+        return "json" if "json" in lowered and _TO_JSON.match(lowered) else "code"
     if "json" in lowered and asks_json(lowered):
         return "json"
     return "edit" if _material(instruction.text, prose) and _edits(lowered) else "prose"
@@ -163,11 +167,23 @@ def standing(system: Wording, instruction: Wording, answer: str) -> str:
     if lowered and _EDITOR.search(lowered) and not instruction.text.endswith(("?", "？")):
         return "edit"
     shown = "`" in answer or ("(" in answer and _CALL.search(answer))
-    if shown and len(instruction.text) < _FOLLOW_UP and _FAULT.search(instruction.lowered):
+    if shown and len(instruction.text) < _FOLLOW_UP and _goes_on(instruction, answer):
         return "code"
     if lowered and not _PARTS.isdisjoint(instruction.words) and _names_developer(system):
         return "code"
     return "prose"
+
+
+def _goes_on(instruction: Wording, answer: str) -> bool:
+    """Say whether a short follow-up is about the code of the answer before: where that was all code, mostly it is."""
+    if _FAULT.search(instruction.lowered):
+        return True
+    shown = answer.startswith("```") and not answer.startswith("```json")
+    if not shown or not instruction.text or len(answer.rpartition("```")[2]) > _AFTERWORD:
+        return False
+    if not _THANKS.isdisjoint(instruction.words) or _EASTERN_THANKS.search(instruction.lowered):
+        return False
+    return not instruction.text.endswith(("?", "？")) or len(instruction.text) < _ASKED_BACK
 
 
 def _names_developer(system: Wording) -> bool:
@@ -181,8 +197,18 @@ _EDITOR = re.compile(
 )
 _CALL = re.compile(r"\b[a-z]+\.[a-z_]+\(", re.ASCII)
 _FOLLOW_UP = 80  # characters
+_AFTERWORD = 40  # characters after the last fence
+_ASKED_BACK = 20  # characters: "and without recursion?"; longer questions want an explanation as often as code
+_THANKS = _set(
+    "thanks thank thx ty cheers great perfect nice cool ok okay danke super perfekt merci parfait gracias perfecto"
+    " vale obrigado obrigada valeu perfeito grazie perfetto bedankt dank tack takk tak kiitos dzięki dziękuję díky"
+    " děkuji köszi köszönöm mersi mulțumesc hvala teşekkürler sağol спасибо отлично супер дякую благодаря شكرا تمام"
+    " ευχαριστώ תודה cảm makasih terima bye"
+)
+_EASTERN_THANKS = re.compile("谢|謝|唔該|多謝|不错|完美|ありがと|助かり|完璧|고마|감사|좋아|धन्यवाद|ขอบคุณ")
 _FAULT = re.compile(
-    r"error|what if|does(?:n't| not) work|not work|exception|fails?\b|crash|bug|instead of|add (?:a|an|some"
+    r"error|what if|а если|\b(?:und wenn|was wenn|et si|y si|e se|wat als)\b|如果"
+    r"|does(?:n't| not) work|not work|exception|fails?\b|crash|bug|instead of|add (?:a|an|some"
     r"|error|type|comment)"
     r"|now (?:with|without|in|as|make)|without \w+|it should|in one line|fehler|funktioniert nicht|geht nicht|erreur"
     r"|marche pas|no funciona|não funciona|non funziona|werkt niet|fungerar inte|błąd|nie działa|ошибк|не работает"
@@ -215,9 +241,17 @@ def _material(instruction: str, prose: Prose) -> bool:
 
 
 _IDENTIFIER = re.compile(
-    r"\b[a-z]{2,}[A-Z][a-z]{2,}[A-Za-z]*\b|\b(?:[A-Z][a-z]+){3,}\b|\b[a-z]+\.[a-z_]+\("
-    r"|^\W*(?:SQL|sql|Bash|bash|CSS|Regex|regex)\s*[:：]",
+    r"\b[a-z]{2,}[A-Z][a-z]{2,}[A-Za-z]*\b|\b(?:[A-Z][a-z]+){3,}\b|\b[A-Z][a-z]+(?:Error|Exception)\b"
+    r"|\b[a-z]+\.[a-z_]+\(|^\W*(?:SQL|sql|Bash|bash|CSS|Regex|regex)\s*[:：]",
     re.ASCII | re.MULTILINE,
+)
+_OPTION = re.compile(
+    r"\b(?:git|docker|kubectl|npm|pip3?|rm|cp|ls|tar|grep|sed|awk|find|ps|curl|wget|ssh|rsync|chmod|chown|ffmpeg|openssl"
+    r"|aws|helm|python3?|node|cargo|apt|systemctl|journalctl|xargs) (?:[^\s-]\S* ){0,3}--?[a-zA-Z]",
+    re.ASCII,
+)
+_OPERATOR = re.compile(
+    r"[\w\])\"']\s*(?:[=!]==?|\+=)\s*[\w\[(!\"'{]|\b[a-z]+\[\w+\]\[\w|\b(?:const|let|var|int) \w+ = ", re.ASCII
 )
 _HUMP = re.compile("[a-z][A-Z]|：")
 
@@ -225,6 +259,8 @@ _HUMP = re.compile("[a-z][A-Z]|：")
 def _about_code(instruction: Wording) -> bool:
     text, lowered, words = instruction.text, instruction.lowered, instruction.words
     eastern = not lowered.isascii()
+    if (" -" in text and _OPTION.search(text)) or ("=" in text and _OPERATOR.search(text)):
+        return True
     named = (":" in text or "(" in text or _HUMP.search(text)) and _IDENTIFIER.search(text)
     found = (
         bool(named)

@@ -166,10 +166,17 @@ _LISTS = {
     "ur": "ہے ہیں کیا میں سے آپ کیسے کیوں کو یہ کہ مجھے اور سلام شکریہ",
 }
 
+_MALAY = (
+    "nak awak kerana bagaimanakah korang takde jugak pulak jom camne sahaja syarikat biasiswa cukai universiti tarikh"
+    " borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan peguam mahkamah basikal rosak ringgit"
+)
+_INDONESIAN = "bisa karena mobil kantor banget nggak gak enggak ngga sih dong deh gue udah silakan gimana kuliah rupiah"
 
 _SMALL = {
     "ms": "macam nak awak kerana ialah adakah sila terangkan bagaimanakah tu je dekat kat lah korang takde"
-    " jugak pulak kenapakah hendak ataupun berkenaan semasa malaysia encik puan jom camne tau sahaja",
+    " jugak pulak kenapakah hendak ataupun berkenaan semasa malaysia encik puan jom camne tau sahaja"
+    " tempoh syarikat biasiswa cukai universiti tarikh borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan"
+    " peguam mahkamah basikal esok isnin khamis jumaat mesyuarat jururawat emel perisian rosak ringgit nombor",
     "tl": "ang ng mga ano paano bakit sino kailan saan ako ikaw siya kami tayo kayo sila ito iyan hindi oo po salamat"
     " kumusta kamusta gusto pwede puwede ba ko mo niya natin namin para ngayon bukas isang lang naman yung",
     "sw": "ni nini vipi kwa nini habari asante tafadhali mimi wewe yeye sisi hii hiyo ya wa na katika jinsi gani je"
@@ -282,3 +289,9 @@ def count(text: str) -> dict[str, int]:
         if tag:
             found[tag] = found.get(tag, 0) + 1
     return found
+
+
+def is_malay(text: str, own: int) -> bool:
+    """Say whether a text with so many words from the list of Malay is Malay: most words it shares with Indonesian."""
+    seen = {word.strip(PUNCTUATION) for word in split(text)}
+    return (own >= 2 or not seen.isdisjoint(_MALAY.split())) and seen.isdisjoint(_INDONESIAN.split())

@@ -201,3 +201,19 @@ def test_language_where_scripts_code_and_quotations_mix(turns: tuple[str, ...], 
 
 def _chat(*turns: tuple[str, str]) -> str:
     return classify({"messages": [{"role": r, "content": c} for r, c in turns]}, "chat", model()).language
+
+
+@pytest.mark.parametrize(
+    ("prompt", "language", "kind"),
+    [
+        ("# Return the longest of the given words.\ndef longest(words):\n", "en", "code"),
+        ("# Gibt das längste der übergebenen Wörter zurück.\ndef longest(words):\n", "de", "code"),
+        ("#!/bin/sh\nset -e\nfor f in *.log; do\n", "und", "code"),
+        ("print(dumps({}))\nimport json\n", "und", "code"),
+        ("List the names in the sentence.\n\nSentence: Ann met Bob.\nJSON:", "en", "json"),
+    ],
+    ids=["english comment", "german comment", "no comment", "json as a module", "json as a label"],
+)
+def test_what_continues_code_or_a_label(prompt: str, language: str, kind: str) -> None:
+    cell = classify({"prompt": prompt}, "completions", model())
+    assert (cell.language, cell.task) == (language, kind)

@@ -38,6 +38,24 @@ def test_capitals_make_no_difference(text: str) -> None:
     assert language_of(text, model()) == "en"
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Saya nak tahu berapa lama kereta itu rosak", "ms"),
+        ("Boleh saya tahu tarikh akhir untuk hantar surat itu?", "ms"),
+        ("Saya ingin tahu berapa jauh Malaysia dari Indonesia", "id"),
+        ("Berapa macam jenis awan yang ada di langit?", "id"),
+    ],
+)
+def test_malay_needs_a_word_that_indonesian_lacks(text: str, language: str) -> None:
+    assert language_of(text, model()) == language
+
+
+def test_a_soft_sign_before_no_vowel_is_not_bulgarian() -> None:
+    assert language_of("добавь текст", lambda _: [("bg", 0.9), ("ru", 0.1)]) != "bg"
+    assert language_of("синьото палто", lambda _: [("bg", 0.9), ("ru", 0.1)]) == "bg"
+
+
 def test_one_model_serves_many_threads() -> None:
     texts = [
         "Wie viele Einwohner hat Hamburg heute?",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.routing.prose import EDGE, read, without_quotations
+from serve.routing.prose import EDGE, opening, read, without_messages, without_quotations
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,13 @@ from serve.routing.prose import EDGE, read, without_quotations
         "#include <stdio.h>\nint main(void) {\n    return 0;\n}",
         "services:\n  web:\n    image: nginx",
         "<div><p>Hello there</p></div>",
+        "for f in *.png; do mv $f old/; done",
+        "find . -type f -size +10M",
+        "cat names.txt | sort | uniq",
+        "Get-Service -Name spooler | Restart-Service",
+        "lambda x: x if x > 0 else 1",
     ],
-    ids=["fence", "python", "sql", "json", "c", "yaml", "html"],
+    ids=["fence", "python", "sql", "json", "c", "yaml", "html", "loop", "command", "pipe", "powershell", "lambda"],
 )
 def test_bare_code_leaves_no_prose(text: str) -> None:
     prose = read(text)
@@ -56,6 +61,38 @@ def test_documents_go_and_the_question_stays() -> None:
 def test_a_fence_that_the_cut_opens_is_closed() -> None:
     text = "What is wrong here?\n```\n" + "int i = 0;\n" * 500 + "```\nTell me please."
     assert read(text).paragraphs == ("What is wrong here?", "Tell me please.")
+
+
+def test_of_a_question_with_code_in_it_the_words_stay() -> None:
+    prose = read("warum gibt [3, 20].sort() in javascript [20, 3]?")
+    assert prose.paragraphs[0].split()[:2] == ["warum", "gibt"]
+    assert "sort" not in prose.paragraphs[0]
+
+
+def test_a_row_of_examples_is_no_yaml() -> None:
+    assert not read("Text: good\nMood: happy\n\nText: bad\nMood: sad\n\nText: fine\nMood:").code
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Was bedeutet 'no such file or directory' unter Linux?", "Was bedeutet   unter Linux?"),
+        ("Qué significa 'can't open this file' en mi caso", "Qué significa   en mi caso"),
+        ("Fehler: Could not open the file. Was nun?", "Fehler: Was nun?"),
+        ("'all of it is a message'", "'all of it is a message'"),
+        ("It's the boys' idea, isn't it?", "It's the boys' idea, isn't it?"),
+        ("Error: Could not open the file.", "Error: Could not open the file."),
+    ],
+    ids=["quoted", "apostrophe", "label", "nothing else", "no quotation", "nothing said of it"],
+)
+def test_a_programs_messages_go_when_something_is_said_of_them(text: str, left: str) -> None:
+    assert without_messages(text) == left
+
+
+def test_an_opening_is_the_words_before_code() -> None:
+    assert opening("co robi sed -i x").split() == ["co", "robi", "sed"]
+    assert opening("xx yy zz") == ""
+    assert opening("SELECT name FROM t WHERE id = ?") == ""
 
 
 def test_quotations_stay_when_nothing_else_is_left() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from serve.routing.prose import read
-from serve.routing.task import asked_for, constrained
+from serve.routing.task import asked_for, constrained, standing
 from serve.routing.wording import wording
 
 
@@ -40,11 +40,38 @@ def test_structured_output_fields_force_json(fields: dict[str, Any], forced: boo
         ("Answer as JSON.", "json"),
         ("Correct this: he go home", "edit"),
         ("Make it shorter", "prose"),
+        ("Convert this to JSON:\n\na: 1\nb:\n  - 2", "json"),
+        ("Convert this JSON to Python code: {}", "code"),
+        ("what does tar -xzf do", "code"),
+        ("Let A = {1, 2} and b = [1, 0].", "prose"),
+        ("What is the best Python course online?", "prose"),
         ("", "prose"),
     ],
 )
 def test_task_of_an_instruction(text: str, task: str) -> None:
     assert asked_for(wording(text), read(text), translation=False) == task
+
+
+CODE = "```python\nprint(1)\n```"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "task"),
+    [
+        (CODE, "und ohne Ausgabe", "code"),
+        (CODE, "and faster?", "code"),
+        (CODE, "danke dir", "prose"),
+        (CODE, "thank you, that is what I needed", "prose"),
+        (CODE, "ありがとう", "prose"),
+        (CODE, "why does nobody teach it like this at school?", "prose"),
+        (CODE + "\n\nIt prints one, as you can see from the call.", "und ohne Ausgabe", "prose"),
+        ("```json\n{}\n```", "und ohne Namen", "prose"),
+        ("No code here.", "und ohne Ausgabe", "prose"),
+    ],
+)
+def test_task_of_a_follow_up(answer: str, text: str, task: str) -> None:
+    """After an answer of code alone, and no other, a short one is about the code unless it is thanks."""
+    assert standing(wording(""), wording(text), answer) == task
 
 
 def test_translating_code_is_code() -> None:

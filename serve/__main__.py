@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import aiohttp
 import typer
 import uvicorn
 
@@ -17,12 +18,18 @@ from serve import __version__, app, settings
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
 from serve.bench import report
+from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
+from serve.deploy import registry
 from serve.deploy import render as rendering
 from serve.deploy import up as running
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT
 from serve.errors import ConfigError
+from serve.gate import collect as collecting
+from serve.gate import compare, verdict
+from serve.gate import prompts as asked_prompts
+from serve.gate import report as verdicts
 from serve.routing import language
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,9 +107,56 @@ def bench(
 
 
 @cli.command()
+def gate(
+    url: Annotated[str, typer.Argument(help="A router's base URL.")] = "http://127.0.0.1:8000",
+    dtype: Annotated[compare.Dtype, typer.Option(help="What the engines compute in.")] = compare.Dtype.BFLOAT16,
+    prompts: Annotated[Path, typer.Option(help="TOML file of [[prompt]] tables.")] = asked_prompts.SHIPPED,
+    max_tokens: Annotated[int, typer.Option(min=8, help="Longest answer that ends by itself, in tokens.")] = 160,
+    long_tokens: Annotated[int, typer.Option(min=256, help="Length of the long answers, in tokens.")] = 256,
+    samples: Annotated[int, typer.Option(min=100, help="How often the first tokens are drawn a comparison.")] = 1000,
+    json: Annotated[bool, typer.Option("--json", help="Print figures for machines instead of the table.")] = False,
+) -> None:
+    """Prove on a running router that every lane answers as the body would. Example: polydraft gate --dtype float32"""
+    plan = collecting.Plan(asked_prompts.load(prompts), max_tokens, long_tokens, samples)
+    base = url.rstrip("/").removesuffix("/v1")
+    checks = verdict.judge(asyncio.run(collecting.collect(base, plan, _progress)), compare.RULES[dtype])
+    _say(verdicts.as_json(checks) if json else f"\n{verdicts.table(checks)}\n\n{verdicts.summary(checks)}")
+    raise typer.Exit(0 if verdicts.passed(checks) else 1)
+
+
+@cli.command()
 def version() -> None:
     """Print the version."""
     _say(__version__)
+
+
+@cli.command()
+def pins(
+    resolve: Annotated[
+        bool,
+        typer.Option("--resolve", help="Read what is unresolved from the registry and the model hub, and write it."),
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Print nothing; fail if anything is unresolved.")] = False,
+) -> None:
+    """Print what everything is built from: images/pins.toml as a table. Example: polydraft pins --check"""
+    path = ROOT / pinning.PINS
+    if resolve:
+        asyncio.run(_resolve(path))
+    wanted = pinning.load(path)
+    if check:
+        pinning.check(wanted)
+    else:
+        _say(pinning.table(wanted))
+
+
+async def _resolve(path: Path) -> None:
+    """Fill unresolved pins; raises ConfigError for those that couldn't be read, after writing the others."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), trust_env=True) as client:
+        findings = await registry.resolve(pinning.load(path).unresolved(), client)
+    pinning.write(path, findings.found)
+    if findings.failed:
+        filled, missing = len(findings.found), len(findings.failed)
+        raise ConfigError(f"{filled} pins resolved, {missing} not ({findings.reasons()}); run it where these answer")
 
 
 async def _serve(wanted: settings.Settings) -> None:

@@ -45,7 +45,8 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
 LaneName = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=15)]
 FlagName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
-# A commit of the model's repository, "unresolved" until somebody has read it, "local" for a folder of this repository.
+# "local" for a folder of this repository; else left out here, and the pins say the commit, or "unresolved" until
+# somebody has read it.
 Revision = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|unresolved|local)$")]
 Flags = dict[FlagName, JsonValue]
 LanguageKey = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z]{2,3}(-[A-Za-z0-9]{2,8})*)$")]
@@ -71,7 +72,7 @@ class SpeculativeConfig(BaseModel):
 
     method: Literal["mtp", "eagle3"]
     model: Text
-    revision: Revision
+    revision: Revision = "unresolved"
     num_speculative_tokens: Annotated[int, Field(ge=1, le=16)]
     draft_tensor_parallel_size: PositiveInt | None = None
     quantization: Text | None = None
@@ -154,7 +155,7 @@ class Body(Table):
 
     served_model_name: Text
     model: Text
-    revision: Revision
+    revision: Revision = "unresolved"
     license: Text
     flags: Flags = {}
     memory: BodyMemory | None = None

@@ -5,10 +5,10 @@ are reachable from the router alone and come up strictly one after another, sinc
 unified memory takes the machine down, when a neighbour allocates at the same time.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from serve.deploy.engine_args import Address, engine_args, engine_environment
+from serve.deploy.images import Builds
 from serve.deploy.profile import Profile
 
 ENGINE_PORT = 8000
@@ -21,20 +21,12 @@ LOAD_TIME = "1h"
 ENGINE_RESTARTS = "on-failure:2"
 
 
-@dataclass(frozen=True, slots=True)
-class BaseImages:
-    """What the two images are built from, each as name:tag or name:tag@digest."""
-
-    engine: str
-    router: str
-
-
-def compose_file(profile: Profile, bases: BaseImages) -> dict[str, Any]:
-    """Return the Compose document of a profile that has a GPU."""
+def compose_file(profile: Profile, each: Builds) -> dict[str, Any]:
+    """Return the Compose document of a profile."""
     lanes = [lane.name for lane in profile.served.lanes]
-    services: dict[str, Any] = {profile.name: _router(profile, bases)}
+    services: dict[str, Any] = {profile.name: _router(profile, each)}
     for before, lane in zip([None, *lanes], lanes, strict=False):
-        services[_service(profile, lane)] = _engine(profile, bases, lane, before)
+        services[_service(profile, lane)] = _engine(profile, each, lane, before)
     return {"services": services, "volumes": {_volume(profile): {}}}
 
 
@@ -51,14 +43,14 @@ def _volume(profile: Profile) -> str:
     return f"{profile.name}-cache"
 
 
-def _router(profile: Profile, bases: BaseImages) -> dict[str, Any]:
+def _router(profile: Profile, each: Builds) -> dict[str, Any]:
     lanes = [lane.name for lane in profile.served.lanes]
     own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": str(ROUTER_PORT)}  # noqa: S104 the container's own network
     upstreams = {lane: f"http://{_service(profile, lane)}:{ENGINE_PORT}" for lane in lanes}
     first, *rest = [_service(profile, lane) for lane in lanes]
     return {
         "profiles": [profile.name],
-        **_image("router", profile, bases.router),
+        **_image("router", profile, "images/router/Dockerfile", each.router),
         "environment": _literal(own | profile.router_environment(upstreams)),
         "ports": [f"127.0.0.1:${{POLYDRAFT_PORT:-{ROUTER_PORT}}}:{ROUTER_PORT}"],
         # One lane is enough to serve; the others join as they come up.
@@ -76,12 +68,11 @@ def _router(profile: Profile, bases: BaseImages) -> dict[str, Any]:
     }
 
 
-def _engine(profile: Profile, bases: BaseImages, lane: str, before: str | None) -> dict[str, Any]:
+def _engine(profile: Profile, each: Builds, lane: str, before: str | None) -> dict[str, Any]:
     address = Address("0.0.0.0", ENGINE_PORT)  # noqa: S104 the container's own network; no port is published
-    device = {"driver": "nvidia", "count": profile.host.gpus, "capabilities": ["gpu"]}
     return {
         "profiles": [profile.name],
-        **_image("engine", profile, bases.engine),
+        **_engine_image(profile, each),
         "command": [_escaped(word) for word in engine_args(profile, lane, address)],
         "environment": _literal(engine_environment(profile)),
         **({"depends_on": {_service(profile, before): _when("healthy")}} if before else {}),
@@ -92,14 +83,28 @@ def _engine(profile: Profile, bases: BaseImages, lane: str, before: str | None) 
         **_unprivileged(),
         "shm_size": "8gb" if profile.host.tensor_parallel_size > 1 else "1gb",
         "volumes": [f"{_volume(profile)}:/cache"],
-        "deploy": {"resources": {"reservations": {"devices": [device]}}},
+        **_devices(profile),
         "logging": _logging(),
     }
 
 
-def _image(kind: str, profile: Profile, base: str) -> dict[str, Any]:
-    build = {"context": "..", "dockerfile": f"images/{kind}/Dockerfile", "args": {"BASE_IMAGE": base}}
+def _engine_image(profile: Profile, each: Builds) -> dict[str, Any]:
+    if profile.host.accelerator == "cpu":
+        return _image("engine-cpu", profile, "images/engine/cpu.Dockerfile", each.engine_cpu)
+    return _image("engine", profile, "images/engine/Dockerfile", each.engine)
+
+
+def _image(kind: str, profile: Profile, dockerfile: str, arguments: dict[str, str]) -> dict[str, Any]:
+    # A copy: YAML would write a shared dictionary as an anchor.
+    build = {"context": "..", "dockerfile": dockerfile, "args": dict(arguments)}
     return {"image": f"polydraft-{kind}:{profile.name}", "build": build}
+
+
+def _devices(profile: Profile) -> dict[str, Any]:
+    if profile.host.accelerator == "cpu":
+        return {}
+    device = {"driver": "nvidia", "count": profile.host.gpus, "capabilities": ["gpu"]}
+    return {"deploy": {"resources": {"reservations": {"devices": [device]}}}}
 
 
 def _unprivileged() -> dict[str, Any]:

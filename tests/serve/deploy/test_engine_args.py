@@ -1,12 +1,13 @@
 import json
 import subprocess
-import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serve.deploy import pins
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.profile import Profile
@@ -73,9 +74,8 @@ def test_what_is_unresolved_is_left_to_vllm(profile: Profile, lane: str) -> None
 
 def test_resolved_revisions_reach_vllm() -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
-    text = (profiles.PROFILES / "gb10.toml").read_text(encoding="utf-8").replace('"unresolved"', f'"{commit}"')
-    document = tomllib.loads(text)
-    args = engine_args(Profile.model_validate({"name": "gb10"} | document), "mtp", HERE)
+    read = [replace(pin, value=commit) if pin.kind == "models" else pin for pin in pins.load(ROOT / pins.PINS).all]
+    args = engine_args(pins.pinned(profiles.load_named("gb10"), pins.Pins(tuple(read))), "mtp", HERE)
     assert option(args, "--revision") == commit
     assert json.loads(option(args, "--speculative-config"))["revision"] == commit
 

@@ -9,11 +9,16 @@ from serve.errors import ConfigError
 ROOT = Path(__file__).resolve().parents[3]
 
 
+def copy_sources(to: Path) -> None:
+    for name in ("images/pins.toml", "images/engine/plugin/pyproject.toml"):
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, to / name)
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A folder that holds the pins, and has been rendered into."""
-    (tmp_path / "images").mkdir()
-    shutil.copy(ROOT / "images/pins.toml", tmp_path / "images/pins.toml")
+    """A folder that holds the pins and the plugin's version, and has been rendered into."""
+    copy_sources(tmp_path)
     render(check=False, root=tmp_path)
     return tmp_path
 
@@ -22,9 +27,10 @@ def test_what_is_committed_is_what_render_writes() -> None:
     render(check=True, root=ROOT)
 
 
-def test_every_profile_with_a_gpu_gets_its_files(repository: Path) -> None:
+def test_every_profile_gets_its_files_and_one_with_a_gpu_values_too(repository: Path) -> None:
     names = {"gb10", "rtx-pro-2000", "rtx-pro-2000-x4", "rtx-pro-6000"}
-    assert {path.name for path in (repository / "compose").iterdir()} == {f"compose.{name}.yaml" for name in names}
+    composed = {f"compose.{name}.yaml" for name in names | {"cpu"}}
+    assert {path.name for path in (repository / "compose").iterdir()} == composed
     assert {path.name for path in (repository / "k8s/values").iterdir()} == {f"{name}.yaml" for name in names}
 
 
@@ -59,17 +65,18 @@ def test_a_file_of_a_profile_that_is_gone_is_named_and_then_removed(repository: 
 
 
 def test_checking_changes_nothing(tmp_path: Path) -> None:
-    (tmp_path / "images").mkdir()
-    shutil.copy(ROOT / "images/pins.toml", tmp_path / "images/pins.toml")
+    copy_sources(tmp_path)
     with pytest.raises(ConfigError):
         render(check=True, root=tmp_path)
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["pins.toml"]
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"pins.toml", "pyproject.toml"}
 
 
 def test_a_resolved_digest_pins_the_base_image(repository: Path) -> None:
     pins = repository / "images/pins.toml"
     digest = "sha256:" + "0" * 64
-    pins.write_text(pins.read_text(encoding="utf-8").replace('"unresolved"', f'"{digest}"'), encoding="utf-8")
+    pins.write_text(
+        pins.read_text(encoding="utf-8").replace('digest = "unresolved"', f'digest = "{digest}"'), encoding="utf-8"
+    )
     render(check=False, root=repository)
     compose = (repository / "compose/compose.gb10.yaml").read_text(encoding="utf-8")
     assert f"@{digest}" in compose
@@ -78,9 +85,9 @@ def test_a_resolved_digest_pins_the_base_image(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        pytest.param("[router]", "[ruter]", r"pins.toml: 'router' is missing", id="a pin is missing"),
-        pytest.param("digest = ", "dgst = ", r"pins.toml: 'digest' is missing", id="a field is missing"),
-        pytest.param("[router]", "[router", r"pins.toml: can't be read", id="not TOML"),
+        pytest.param("[bases.router]", "[bases.ruter]", r"pins.toml: bases.'router' is missing", id="a pin is missing"),
+        pytest.param("digest = ", "dgst = ", r"pins.toml: .*: 'digest' is missing", id="a field is missing"),
+        pytest.param("[bases.router]", "[bases.router", r"pins.toml: can't be read", id="not TOML"),
     ],
 )
 def test_bad_pins_give_one_line(old: str, new: str, problem: str, repository: Path) -> None:

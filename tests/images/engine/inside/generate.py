@@ -22,7 +22,9 @@ def main() -> None:
         batches, measured = [], []
         for batch in task["batches"]:
             said = batch["sampling"]
-            sampling = [SamplingParams(**each) for each in said] if isinstance(said, list) else SamplingParams(**said)
+            # `from_optional` is how the API makes them: it takes JSON's string keys for token ids.
+            sampling = [SamplingParams.from_optional(**each) for each in (said if isinstance(said, list) else [said])]
+            sampling = sampling if len(sampling) > 1 else sampling[0]
             outputs = [output.outputs[0] for output in llm.generate(batch["prompts"], sampling, use_tqdm=False)]
             batches.append([list(output.token_ids) for output in outputs])
             measured.append([output.spec_decode_metrics and output.spec_decode_metrics.to_dict() for output in outputs])

@@ -1,0 +1,1 @@
+"""Proves on a running router that every lane answers as the body would. Never part of serving."""

@@ -1,0 +1,197 @@
+"""The images on a real Docker engine: what is built, and what `docker compose up gb10` starts, engines stood in for.
+
+The stand-in speaks vLLM's dialect and has vLLM's command line, so everything but the GPU is wired as on a box. It needs
+Docker with buildx, the base images under their own names (pulled, or made), and for the GPU reservation NVIDIA's
+container toolkit, or an executable `nvidia-container-runtime-hook` that does nothing on the Docker engine's PATH.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from serve import __version__
+from serve.deploy import pins as pinning
+
+ROOT = Path(__file__).resolve().parents[2]
+PINS = pinning.load(ROOT / pinning.PINS)
+BASE = PINS.get("bases", "router").subject
+ROUTER, ENGINE, PROJECT = "polydraft-test-router", "polydraft-test-engine", "polydraft-test"
+COMPOSE = Path(sys.executable).with_name("docker-compose")
+CHINESE = "请用中文解释什么是推测解码，以及它为什么能让模型回答得更快。"
+
+STAND_IN = f"""
+FROM {ROUTER}
+COPY tests/serve/double.py /opt/stand-in/double.py
+COPY <<EOF /opt/stand-in/main.py
+import asyncio, sys
+import double
+async def main():
+    address = {{name: sys.argv[sys.argv.index(name) + 1] for name in ("--host", "--port")}}
+    server = await asyncio.start_server(double.Engine().connected, address["--host"], address["--port"], limit=2**20)
+    await server.serve_forever()
+asyncio.run(main())
+EOF
+HEALTHCHECK NONE
+ENTRYPOINT ["python", "/opt/stand-in/main.py"]
+"""
+
+pytestmark = pytest.mark.docker
+
+
+def docker(*arguments: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, input=given, cwd=ROOT, check=False)
+
+
+def inspect(name: str) -> dict[str, Any]:
+    done = docker("inspect", name)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)[0]
+    return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def daemon() -> None:
+    if shutil.which("docker") is None:
+        pytest.skip("there is no docker command")
+    done = docker("version", "--format", "{{.Server.Version}}")
+    if done.returncode != 0:
+        pytest.skip(f"no Docker engine answers: {done.stderr.strip().splitlines()[-1]}")
+    if docker("buildx", "version").returncode != 0:
+        pytest.skip("docker has no buildx")
+
+
+def test_a_build_refuses_an_unresolved_base_and_says_what_to_do() -> None:
+    unresolved = pinning.Pin("bases", "router", BASE, pinning.UNRESOLVED, "").reference
+    done = docker("build", "-f", "images/router/Dockerfile", "--build-arg", f"BASE_IMAGE={unresolved}", ".")
+    assert done.returncode != 0
+    assert "run `polydraft pins --resolve`" in done.stderr.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def router(daemon: None) -> dict[str, Any]:
+    """The router's image, built, as Docker describes it."""
+    if docker("image", "inspect", BASE).returncode != 0:
+        pytest.skip(f"the base isn't here: docker pull {BASE}, or make a stand-in of that name")
+    arguments = ["--build-arg", f"BASE_IMAGE={BASE}", "--build-arg", f"POLYDRAFT_VERSION={__version__}"]
+    done = docker("build", "-q", "-t", ROUTER, "-f", "images/router/Dockerfile", *arguments, ".")
+    assert done.returncode == 0, done.stderr
+    return inspect(ROUTER)
+
+
+def test_the_router_s_labels_say_what_it_is(router: dict[str, Any]) -> None:
+    labels = router["Config"]["Labels"]
+    assert labels["org.opencontainers.image.version"] == __version__
+    assert labels["org.opencontainers.image.base.name"] == BASE
+    assert labels["io.polydraft.arch"] == router["Architecture"]
+
+
+def test_the_router_holds_what_its_lock_says_and_no_pip(router: dict[str, Any]) -> None:
+    lock = (ROOT / "images/router/requirements.txt").read_text(encoding="utf-8").splitlines()
+    locked = {line.split(" ")[0] for line in lock if "==" in line}
+    show = "from importlib.metadata import distributions as d; print(*(f'{x.name}=={x.version}' for x in d()))"
+    done = docker("run", "--rm", "--entrypoint", "python", ROUTER, "-c", show)
+    assert {name.lower().replace("_", "-") for name in done.stdout.split()} == locked
+
+
+def test_the_router_is_not_root_and_needs_no_writable_root(router: dict[str, Any]) -> None:
+    assert router["Config"]["User"] == "10001:10001"
+    limits = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    done = docker("run", "--rm", *limits, ROUTER, "version")
+    assert (done.returncode, done.stdout.strip()) == (0, __version__), done.stderr
+
+
+@pytest.fixture(scope="module")
+def stack(router: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`docker compose up gb10` with the stand-in for both engines; gives the router's base URL."""
+    done = docker("build", "-q", "-t", ENGINE, "-f", "-", ".", given=STAND_IN)
+    assert done.returncode == 0, done.stderr
+    override = tmp_path_factory.mktemp("compose") / "images.json"
+    services = {"gb10": {"image": ROUTER}, "gb10-mtp": {"image": ENGINE}, "gb10-body": {"image": ENGINE}}
+    override.write_text(json.dumps({"services": services}))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    files: list[str | Path] = ["--project-directory", ROOT, "-f", ROOT / "compose.yaml", "-f", override]
+    command: list[str | Path] = [COMPOSE, "-p", PROJECT, *files]
+    environment = {**os.environ, "POLYDRAFT_PORT": str(port)}
+    up = [*command, "up", "-d", "--no-build", "--wait", "gb10"]
+    try:
+        started = subprocess.run(up, capture_output=True, text=True, env=environment, check=False)
+        if "could not select device driver" in started.stderr:
+            pytest.skip(
+                "this Docker engine can't reserve a GPU: no NVIDIA container toolkit, and no stand-in for its hook"
+            )
+        assert started.returncode == 0, started.stderr
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        subprocess.run(
+            [*command, "--profile", "gb10", "down", "-v", "-t", "2"], capture_output=True, env=environment, check=False
+        )
+
+
+def moment(text: str) -> datetime:
+    """A time as Docker writes it, to the microsecond; the engine's zone is the machine's."""
+    head, _, rest = text.replace("Z", "+00:00").partition(".")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    return datetime.fromisoformat(f"{head}.{digits[:6].ljust(6, '0')}{rest[len(digits) :].split(' ')[0]}")
+
+
+def container(service: str) -> dict[str, Any]:
+    return inspect(f"{PROJECT}-{service}-1")
+
+
+def test_the_second_engine_starts_only_when_the_first_is_healthy(stack: str) -> None:
+    first, second = container("gb10-mtp"), container("gb10-body")
+    healthy = next(check["End"] for check in first["State"]["Health"]["Log"] if check["ExitCode"] == 0)
+    assert moment(second["State"]["StartedAt"]) > moment(healthy)
+
+
+def test_all_become_healthy_and_only_the_router_is_published(stack: str) -> None:
+    for service in ("gb10", "gb10-mtp"):
+        assert container(service)["State"]["Health"]["Status"] == "healthy", service
+    published = {service: container(service)["HostConfig"]["PortBindings"] for service in ("gb10-mtp", "gb10-body")}
+    assert published == {"gb10-mtp": {}, "gb10-body": {}}
+    (binding,) = container("gb10")["HostConfig"]["PortBindings"]["8000/tcp"]
+    assert binding["HostIp"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("service", ["gb10", "gb10-mtp", "gb10-body"])
+def test_no_container_has_privileges(stack: str, service: str) -> None:
+    status = docker("exec", f"{PROJECT}-{service}-1", "cat", "/proc/self/status").stdout
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert fields["CapEff"] == fields["CapBnd"] == "0" * 16
+    assert fields["NoNewPrivs"] == "1"
+    assert not fields["Uid"].startswith("0")
+
+
+def test_the_router_s_root_is_read_only(stack: str) -> None:
+    done = docker("exec", f"{PROJECT}-gb10-1", "python", "-c", "open('/opt/polydraft/new', 'w')")
+    assert "Read-only file system" in done.stderr
+
+
+def test_the_engines_get_every_gpu(stack: str) -> None:
+    (request,) = container("gb10-mtp")["HostConfig"]["DeviceRequests"]
+    assert (request["Driver"], request["Count"], request["Capabilities"]) == ("nvidia", 1, [["gpu"]])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "language"), [("Why is the sky blue, and why are sunsets red?", "en"), (CHINESE, "zh")], ids=["en", "zh"]
+)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_request_goes_through_the_router_to_an_engine(stack: str, prompt: str, language: str, stream: bool) -> None:
+    payload = {"messages": [{"role": "user", "content": prompt}], "stream": stream}
+    answer = httpx2.post(f"{stack}/v1/chat/completions", json=payload, timeout=30)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-polydraft-language"].partition("-")[0] == language
+    assert answer.headers["x-polydraft-lane"] == "mtp"
+    assert ("hel" if stream else "hello") in answer.text

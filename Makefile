@@ -2,10 +2,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 MARKERS ?= not slow
+# What `bench-engine` runs with, and on: the demo's models (toy) or Gemma 4 26B-A4B's shape (real).
+ENGINE_PYTHON ?= python3
+FAMILY ?= real
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check fast engine-test render bench bench-classify lock clean
+.PHONY: help setup demo test check fast engine-test render bench bench-classify bench-engine lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +44,9 @@ bench: .venv/demo  ## measure every lane in every language on the running demo
 
 bench-classify: .venv/test  ## time the classification of a request against raw language identification
 	@$(BIN)/python tests/serve/routing/bench_classify.py
+
+bench-engine:  ## time one engine with every lane against engines with one each (needs a GPU, and vLLM with the plugin)
+	@$(ENGINE_PYTHON) images/engine/bench/compare.py --family $(FAMILY)
 
 lock:  ## resolve the locks again (needs uv)
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build -o images/router/requirements.txt

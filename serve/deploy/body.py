@@ -7,6 +7,7 @@ those stand in the profile files, each with its source.
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
@@ -33,6 +34,7 @@ RESERVED_FLAGS = {
     "served-model-name": "the body's `served-model-name` says it",
     "tensor-parallel-size": "the host's `tensor-parallel-size` says it",
     "speculative-config": "the lane's `speculative-config` says it",
+    "additional-config": "`one-engine` and the lanes say it",
     "enable-per-request-metrics": "every engine gets it",
     "per-request-spec-decode-metrics": "every engine with a drafter gets it, and vLLM refuses it on any other",
     "disable-log-stats": "acceptance per request comes out of vLLM's statistics",
@@ -104,6 +106,28 @@ class Lane(Table):
         return self.speculative_config.num_speculative_tokens if self.speculative_config else 0
 
 
+ONE_ENGINE = "engine"
+"""The name of an engine that serves all lanes; one that serves a single lane has the lane's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One vLLM process, and the lanes that it serves: a single one, or with `one-engine` all of the body's."""
+
+    name: str
+    lanes: tuple[Lane, ...]
+
+    @property
+    def drafting(self) -> tuple[Lane, ...]:
+        """Its lanes that have a drafter."""
+        return tuple(lane for lane in self.lanes if lane.speculative_config is not None)
+
+    @property
+    def flags(self) -> Flags:
+        """The flags of its lanes' own."""
+        return {flag: value for lane in self.lanes for flag, value in lane.flags.items()}
+
+
 class Candidate(Table):
     """What a lane achieved in a cell: acceptance length in tokens a step, decode rate in tokens a second."""
 
@@ -158,6 +182,7 @@ class Body(Table):
     revision: Revision = "unresolved"
     license: Text
     flags: Flags = {}
+    one_engine: bool = False
     memory: BodyMemory | None = None
     lanes: Annotated[tuple[Lane, ...], Field(min_length=1)]
     cells: Annotated[tuple[Cell, ...], Field(min_length=1)]
@@ -173,6 +198,23 @@ class Body(Table):
         check_flags("flags", self.flags)
         for lane in self.lanes:
             check_flags(f"lanes.{lane.name}.flags", lane.flags)
+        return self
+
+    @model_validator(mode="after")
+    def _one_engine_can_serve_them(self) -> Self:
+        if not self.one_engine:
+            return self
+        for lane in self.lanes:
+            if lane.flags:
+                raise ValueError(
+                    f"lanes.{lane.name}.flags: one-engine has no flags for a lane; move them to the body's"
+                )
+            if lane.speculative_config and lane.speculative_config.draft_sample_method == "probabilistic":
+                raise ValueError(f"lanes.{lane.name}: one-engine needs draft_sample_method greedy; leave it out")
+        if [lane.method for lane in self.lanes].count("eagle3") > 1:
+            raise ValueError(
+                "lanes: one-engine holds one eagle3 drafter, for it keeps a KV cache; leave the others out"
+            )
         return self
 
     @model_validator(mode="after")
@@ -196,6 +238,25 @@ class Body(Table):
             if lane.name == name:
                 return lane
         raise ConfigError(f"lane: no {name!r} here; use one of {[lane.name for lane in self.lanes]}")
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """The engines that serve this body, in the order in which they start."""
+        if self.one_engine:
+            return (Engine(ONE_ENGINE, self.lanes),)
+        return tuple(Engine(lane.name, (lane,)) for lane in self.lanes)
+
+    def engine(self, name: str) -> Engine:
+        """Return the engine of that name; raises ConfigError that lists those that exist."""
+        for engine in self.engines:
+            if engine.name == name:
+                return engine
+        raise ConfigError(f"engine: no {name!r} here; use one of {[engine.name for engine in self.engines]}")
+
+    def engine_of(self, lane: str) -> Engine:
+        """Return the engine that serves a lane; raises ConfigError as `lane` does."""
+        found = self.lane(lane)
+        return next(engine for engine in self.engines if found in engine.lanes)
 
     def unmeasured(self) -> list[str]:
         """Name the drafting lanes for which no cell holds a figure."""

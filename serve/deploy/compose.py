@@ -1,4 +1,4 @@
-"""Renders a profile as a Compose file: the router under the profile's name, and one engine a lane behind it.
+"""Renders a profile as a Compose file: the router under the profile's name, and its engines behind it.
 
 Pure: profile in, document out. It must never name a model, a flag or a version: the profile and the pins do. Engines
 are reachable from the router alone and come up strictly one after another, since vLLM's memory profiling fails, and on
@@ -23,10 +23,10 @@ ENGINE_RESTARTS = "on-failure:2"
 
 def compose_file(profile: Profile, each: Builds) -> dict[str, Any]:
     """Return the Compose document of a profile."""
-    lanes = [lane.name for lane in profile.served.lanes]
+    engines = [engine.name for engine in profile.served.engines]
     services: dict[str, Any] = {profile.name: _router(profile, each)}
-    for before, lane in zip([None, *lanes], lanes, strict=False):
-        services[_service(profile, lane)] = _engine(profile, each, lane, before)
+    for before, engine in zip([None, *engines], engines, strict=False):
+        services[_service(profile, engine)] = _engine(profile, each, engine, before)
     return {"services": services, "volumes": {_volume(profile): {}}}
 
 
@@ -35,8 +35,8 @@ def project_file(profiles: list[str]) -> dict[str, Any]:
     return {"name": "polydraft", "include": [f"compose/compose.{name}.yaml" for name in profiles]}
 
 
-def _service(profile: Profile, lane: str) -> str:
-    return f"{profile.name}-{lane}"
+def _service(profile: Profile, engine: str) -> str:
+    return f"{profile.name}-{engine}"
 
 
 def _volume(profile: Profile) -> str:
@@ -44,16 +44,17 @@ def _volume(profile: Profile) -> str:
 
 
 def _router(profile: Profile, each: Builds) -> dict[str, Any]:
-    lanes = [lane.name for lane in profile.served.lanes]
+    body = profile.served
     own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": str(ROUTER_PORT)}  # noqa: S104 the container's own network
-    upstreams = {lane: f"http://{_service(profile, lane)}:{ENGINE_PORT}" for lane in lanes}
-    first, *rest = [_service(profile, lane) for lane in lanes]
+    services = {lane.name: _service(profile, body.engine_of(lane.name).name) for lane in body.lanes}
+    upstreams = {lane: f"http://{service}:{ENGINE_PORT}" for lane, service in services.items()}
+    first, *rest = dict.fromkeys(services.values())
     return {
         "profiles": [profile.name],
         **_image("router", profile, "images/router/Dockerfile", each.router),
         "environment": _literal(own | profile.router_environment(upstreams)),
         "ports": [f"127.0.0.1:${{POLYDRAFT_PORT:-{ROUTER_PORT}}}:{ROUTER_PORT}"],
-        # One lane is enough to serve; the others join as they come up.
+        # One engine is enough to serve; the others join as they come up.
         "depends_on": {first: _when("healthy")} | {service: _when("started") for service in rest},
         "healthcheck": _healthcheck("python", f"http://127.0.0.1:{ROUTER_PORT}/readyz", "1m"),
         "restart": "on-failure:5",
@@ -68,12 +69,12 @@ def _router(profile: Profile, each: Builds) -> dict[str, Any]:
     }
 
 
-def _engine(profile: Profile, each: Builds, lane: str, before: str | None) -> dict[str, Any]:
+def _engine(profile: Profile, each: Builds, engine: str, before: str | None) -> dict[str, Any]:
     address = Address("0.0.0.0", ENGINE_PORT)  # noqa: S104 the container's own network; no port is published
     return {
         "profiles": [profile.name],
         **_engine_image(profile, each),
-        "command": [_escaped(word) for word in engine_args(profile, lane, address)],
+        "command": [_escaped(word) for word in engine_args(profile, engine, address)],
         "environment": _literal(engine_environment(profile)),
         **({"depends_on": {_service(profile, before): _when("healthy")}} if before else {}),
         "healthcheck": _healthcheck("python3", f"http://127.0.0.1:{ENGINE_PORT}/health", LOAD_TIME),

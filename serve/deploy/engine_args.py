@@ -1,4 +1,4 @@
-"""Turns a profile's lane into the arguments and the environment of one vLLM engine.
+"""Turns one of a profile's engines into the arguments and the environment of vLLM.
 
 Pure: it names files but never opens them, and starts nothing. Every flag is vLLM's own, from the profile or from here;
 a value that the profile leaves unresolved is left to vLLM's default rather than guessed.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from serve.deploy.body import Flags, SpeculativeConfig, check_method_survives
+from serve.deploy.body import Engine, Flags, SpeculativeConfig, check_method_survives
 from serve.deploy.profile import Profile
 from serve.errors import ConfigError
 
@@ -23,13 +23,13 @@ class Address:
     port: int
 
 
-def engine_args(profile: Profile, lane: str, address: Address, root: Path | None = None) -> list[str]:
-    """Return the arguments after `vllm serve` for one lane of the served body.
+def engine_args(profile: Profile, engine: str, address: Address, root: Path | None = None) -> list[str]:
+    """Return the arguments after `vllm serve` for one engine of the served body.
 
     `root` is where the paths of local models start; without it they stay relative. Raises ConfigError for an unknown
-    lane, and for a root under which vLLM would mistake the drafter's method.
+    engine, and for a root under which vLLM would mistake a drafter's method.
     """
-    body, chosen = profile.served, profile.served.lane(lane)
+    body, chosen = profile.served, profile.served.engine(engine)
     args = [_model(body.model, body.revision, root)]
     args += _revision(body.revision)
     args += ["--served-model-name", body.served_model_name, "--host", address.host, "--port", str(address.port)]
@@ -37,10 +37,18 @@ def engine_args(profile: Profile, lane: str, address: Address, root: Path | None
         args += ["--tensor-parallel-size", str(profile.host.tensor_parallel_size)]
     args += _flags(profile.engine_flags(body, chosen))
     args.append("--enable-per-request-metrics")
-    if chosen.speculative_config is not None:
+    drafters = {
+        lane.name: _drafter(lane.speculative_config, root)
+        for lane in chosen.lanes
+        if lane.speculative_config is not None
+    }
+    if drafters:
         # vLLM refuses to start when an engine without a drafter is asked for per-request acceptance.
         args += ["--per-request-spec-decode-metrics", "detailed"]
-        args += ["--speculative-config", _speculative_config(chosen.speculative_config, root)]
+    if len(chosen.lanes) > 1:
+        args += ["--additional-config", _written(_lanes(chosen, drafters))]
+    elif drafters:
+        args += ["--speculative-config", _written(drafters[chosen.name])]
     return args
 
 
@@ -73,13 +81,26 @@ def _words(value: JsonValue) -> list[str]:
     return [str(each) for each in value] if isinstance(value, list) else [str(value)]
 
 
-def _speculative_config(config: SpeculativeConfig, root: Path | None) -> str:
-    keys = config.model_dump(exclude_none=True, exclude={"revision"})
-    keys["model"] = _model(config.model, config.revision, root)
+def _lanes(engine: Engine, drafters: dict[str, dict[str, JsonValue]]) -> dict[str, JsonValue]:
+    """What the plugin reads: the drafters, each under its lane's name, and the lanes."""
+    lanes: dict[str, JsonValue] = {
+        lane.name: {"drafter": lane.name} if lane.name in drafters else {} for lane in engine.lanes
+    }
+    return {"polydraft": {"drafters": dict(drafters), "lanes": lanes}}
+
+
+def _written(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _drafter(config: SpeculativeConfig, root: Path | None) -> dict[str, JsonValue]:
+    keys: dict[str, JsonValue] = config.model_dump(exclude_none=True, exclude={"revision"})
+    model = _model(config.model, config.revision, root)
+    keys["model"] = model
     try:
-        check_method_survives(config.method, keys["model"])
+        check_method_survives(config.method, model)
     except ValueError as error:
         raise ConfigError(f"speculative-config.{error}") from error
     if config.revision not in ("unresolved", "local"):
         keys["revision"] = config.revision
-    return json.dumps(keys, ensure_ascii=False)
+    return keys

@@ -8,6 +8,7 @@ version; those come from the profile.
 import math
 from typing import Any
 
+from serve.deploy.body import Engine
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.profile import Profile
 
@@ -17,8 +18,9 @@ ROUTER_PORT = 8000
 def helm_values(profile: Profile) -> dict[str, Any]:
     """Return the chart's values for a profile that has a GPU."""
     own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": str(ROUTER_PORT)}  # noqa: S104 the pod's own network
-    lanes = [lane.name for lane in profile.served.lanes]
-    upstreams = {lane: f"http://{profile.name}-engines:{profile.engine_port(lane)}" for lane in lanes}
+    body = profile.served
+    ports = {lane.name: profile.engine_port(body.engine_of(lane.name).name) for lane in body.lanes}
+    upstreams = {lane: f"http://{profile.name}-engines:{port}" for lane, port in ports.items()}
     return {
         "profile": profile.name,
         "router": {
@@ -30,22 +32,22 @@ def helm_values(profile: Profile) -> dict[str, Any]:
             "image": {"tag": profile.name},
             "sharedMemory": "8Gi" if profile.host.tensor_parallel_size > 1 else "1Gi",
             "environment": engine_environment(profile),
-            "lanes": [_lane(profile, lane, first=lane == lanes[0]) for lane in lanes],
+            "processes": [_process(profile, engine, first=engine == body.engines[0]) for engine in body.engines],
         },
     }
 
 
-def _lane(profile: Profile, lane: str, *, first: bool) -> dict[str, Any]:
+def _process(profile: Profile, engine: Engine, *, first: bool) -> dict[str, Any]:
     """The first engine's container holds the box's GPUs for the pod; the runtime shows the others the same ones."""
-    port = profile.engine_port(lane)
-    resources = _memory(profile, lane)
+    port = profile.engine_port(engine.name)
+    resources = _memory(profile, engine)
     if first:
         resources.setdefault("limits", {})["nvidia.com/gpu"] = profile.host.gpus
-    args = engine_args(profile, lane, Address("0.0.0.0", port))  # noqa: S104 the pod's own network
-    return {"name": lane, "port": port, "args": args, "sharesDevices": not first, "resources": resources}
+    args = engine_args(profile, engine.name, Address("0.0.0.0", port))  # noqa: S104 the pod's own network
+    return {"name": engine.name, "port": port, "args": args, "sharesDevices": not first, "resources": resources}
 
 
-def _memory(profile: Profile, lane: str) -> dict[str, Any]:
+def _memory(profile: Profile, engine: Engine) -> dict[str, Any]:
     """Where the GPU's memory is the pod's, ask for what the engine is planned to hold and cap it at what others leave.
 
     Kubernetes sees unified memory in no other way; the driver decides whether its allocations count against the cap.
@@ -53,6 +55,9 @@ def _memory(profile: Profile, lane: str) -> dict[str, Any]:
     body, host = profile.served, profile.host
     if not host.unified_memory or host.memory is None:
         return {}
-    planned = {each.name: profile.engine_gib(body, each) for each in body.lanes}
-    rest = host.memory.gib - host.memory.reserve_gib - sum(planned.values()) + planned[lane]
-    return {"requests": {"memory": f"{math.ceil(planned[lane])}Gi"}, "limits": {"memory": f"{math.floor(rest)}Gi"}}
+    planned = {each.name: profile.engine_gib(body, each) for each in body.engines}
+    rest = host.memory.gib - host.memory.reserve_gib - sum(planned.values()) + planned[engine.name]
+    return {
+        "requests": {"memory": f"{math.ceil(planned[engine.name])}Gi"},
+        "limits": {"memory": f"{math.floor(rest)}Gi"},
+    }

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints, ValidationError, model_validator
 
-from serve.deploy.body import Body, Flags, Lane, Name, Table, Text, check_flags
+from serve.deploy.body import Body, Engine, Flags, Name, Table, Text, check_flags
 from serve.errors import ConfigError
 
 PROFILES = Path(__file__).with_name("profiles")
@@ -88,25 +88,29 @@ class Profile(Table):
         """The body that is served."""
         return self.bodies[self.body]
 
-    def engine_flags(self, body: Body, lane: Lane) -> Flags:
-        """Return the flags of that lane's engine: the lane's own over the body's over the profile's."""
-        return self.flags | body.flags | lane.flags
+    def engine_flags(self, body: Body, engine: Engine) -> Flags:
+        """Return an engine's flags: its lane's own over the body's over the profile's."""
+        return self.flags | body.flags | engine.flags
 
-    def engine_gib(self, body: Body, lane: Lane) -> float:
-        """Return what that lane's engine holds on each accelerator it spans, in GiB; 0 if no memory is stated."""
+    def engine_gib(self, body: Body, engine: Engine) -> float:
+        """Return what an engine holds on each accelerator it spans, in GiB; 0 if no memory is stated."""
         if body.memory is None:
             return 0.0
-        kv = self.engine_flags(body, lane).get("kv-cache-memory-bytes")  # vLLM counts it per accelerator
-        spread = (body.memory.weights_gib + (lane.drafter_gib or 0.0)) / self.host.tensor_parallel_size
+        kv = self.engine_flags(body, engine).get("kv-cache-memory-bytes")  # vLLM counts it per accelerator
+        drafters = sum(lane.drafter_gib or 0.0 for lane in engine.lanes)
+        spread = (body.memory.weights_gib + drafters) / self.host.tensor_parallel_size
         return spread + body.memory.engine_gib + (kv / 2**30 if isinstance(kv, int) else 0.0)
 
-    def engine_port(self, lane: str, first: int = FIRST_ENGINE_PORT) -> int:
-        """Return the port of a lane's engine where engines share a network; the first lane's is `first`."""
-        return first + self.served.lanes.index(self.served.lane(lane))
+    def engine_port(self, engine: str, first: int = FIRST_ENGINE_PORT) -> int:
+        """Return the port of an engine where engines share a network; the first one's is `first`."""
+        return first + self.served.engines.index(self.served.engine(engine))
 
     def upstreams(self, first: int = FIRST_ENGINE_PORT) -> dict[str, str]:
         """Return the base URL of each lane's engine on this very machine, in the order of the lanes."""
-        return {lane.name: f"http://127.0.0.1:{self.engine_port(lane.name, first)}" for lane in self.served.lanes}
+        ports = {
+            lane.name: self.engine_port(self.served.engine_of(lane.name).name, first) for lane in self.served.lanes
+        }
+        return {lane: f"http://127.0.0.1:{port}" for lane, port in ports.items()}
 
     def router_environment(self, upstreams: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return what makes a router serve this profile; `upstreams` (lane -> base URL) where they aren't local."""
@@ -130,12 +134,12 @@ class Profile(Table):
             return
         if body.memory is None:
             raise ValueError(f"{where}.memory: is missing; state weights-gib, engine-gib and their source")
-        planned = sum(self.engine_gib(body, lane) for lane in body.lanes)
+        planned = sum(self.engine_gib(body, engine) for engine in body.engines)
         available = self.host.memory.gib - self.host.memory.reserve_gib
         if planned > available:
             raise ValueError(
-                f"{where}.lanes: {len(body.lanes)} engines hold {planned:.1f} GiB of the {available:.1f} GiB that one "
-                "accelerator can give; leave a lane out or lower kv-cache-memory-bytes"
+                f"{where}.lanes: {len(body.engines)} engines hold {planned:.1f} GiB of {available:.1f} GiB that one "
+                "accelerator can give; set one-engine, leave a lane out or lower kv-cache-memory-bytes"
             )
 
 

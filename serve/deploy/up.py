@@ -80,11 +80,11 @@ async def up(profile: Profile, place: Place, say: Say) -> int:
 async def _run(profile: Profile, place: Place, say: Say, stop: asyncio.Event, children: list[Child]) -> int:
     started = time.monotonic()
     place.logs.mkdir(parents=True, exist_ok=True)
-    for lane in profile.served.lanes:
-        address = Address("127.0.0.1", profile.engine_port(lane.name, place.engine_port))
-        command = [str(place.vllm), "serve", *engine_args(profile, lane.name, address, place.root)]
-        children.append(await _start(lane.name, command, engine_environment(profile), place))
-        say(f"engine {lane.name}: loading; log in {children[-1].log}")
+    for engine in profile.served.engines:
+        address = Address("127.0.0.1", profile.engine_port(engine.name, place.engine_port))
+        command = [str(place.vllm), "serve", *engine_args(profile, engine.name, address, place.root)]
+        children.append(await _start(engine.name, command, engine_environment(profile), place))
+        say(f"engine {engine.name}: loading; log in {children[-1].log}")
     router = await _start("router", _router_command(), _router_environment(profile, place), place)
     children.append(router)
     waiting = asyncio.create_task(_until_ready(profile, place.router, say, started))
@@ -114,7 +114,10 @@ def _check(profile: Profile, place: Place) -> None:
         )
     if not place.vllm.exists():
         raise ConfigError(f"{place.vllm} isn't there; run `make setup`, or name vLLM's command with --vllm")
-    ports = [place.router.port, *(profile.engine_port(lane.name, place.engine_port) for lane in profile.served.lanes)]
+    ports = [
+        place.router.port,
+        *(profile.engine_port(engine.name, place.engine_port) for engine in profile.served.engines),
+    ]
     if len(set(ports)) < len(ports) or max(ports) > 65535:
         raise ConfigError(f"ports {', '.join(map(str, ports))} must differ and be at most 65535; change --engine-port")
     for port in ports:

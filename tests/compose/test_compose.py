@@ -32,9 +32,9 @@ def services(box: Profile) -> dict[str, Any]:
 
 
 def engines(box: Profile) -> dict[str, Any]:
-    """The engines of a box by lane."""
+    """The engines of a box by name."""
     understood = services(box)
-    return {lane.name: understood[f"{box.name}-{lane.name}"] for lane in box.served.lanes}
+    return {engine.name: understood[f"{box.name}-{engine.name}"] for engine in box.served.engines}
 
 
 @each_box
@@ -60,7 +60,7 @@ def test_the_files_follow_the_compose_specification() -> None:
 @each_box
 def test_the_service_that_is_named_like_the_profile_brings_its_engines(box: Profile) -> None:
     understood = services(box)
-    assert understood.keys() == {box.name, *(f"{box.name}-{lane.name}" for lane in box.served.lanes)}
+    assert understood.keys() == {box.name, *(f"{box.name}-{engine.name}" for engine in box.served.engines)}
     assert understood[box.name]["depends_on"].keys() == understood.keys() - {box.name}
 
 
@@ -68,7 +68,8 @@ def test_the_service_that_is_named_like_the_profile_brings_its_engines(box: Prof
 def test_the_router_gets_its_environment_unharmed(box: Profile) -> None:
     """Compose interpolates and YAML has types of its own; the JSON must survive both."""
     given = services(box)[box.name]["environment"]
-    upstreams = {lane.name: f"http://{box.name}-{lane.name}:8000" for lane in box.served.lanes}
+    serving = {lane.name: box.served.engine_of(lane.name).name for lane in box.served.lanes}
+    upstreams = {lane: f"http://{box.name}-{engine}:8000" for lane, engine in serving.items()}
     own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000"}
     assert given == own | box.router_environment(upstreams)
 

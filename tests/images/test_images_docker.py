@@ -112,11 +112,11 @@ def test_the_router_is_not_root_and_needs_no_writable_root(router: dict[str, Any
 
 @pytest.fixture(scope="module")
 def stack(router: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`docker compose up gb10` with the stand-in for both engines; gives the router's base URL."""
+    """`docker compose up gb10` with the stand-in for the engine; gives the router's base URL."""
     done = docker("build", "-q", "-t", ENGINE, "-f", "-", ".", given=STAND_IN)
     assert done.returncode == 0, done.stderr
     override = tmp_path_factory.mktemp("compose") / "images.json"
-    services = {"gb10": {"image": ROUTER}, "gb10-mtp": {"image": ENGINE}, "gb10-body": {"image": ENGINE}}
+    services = {"gb10": {"image": ROUTER}, "gb10-engine": {"image": ENGINE}}
     override.write_text(json.dumps({"services": services}))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -150,22 +150,21 @@ def container(service: str) -> dict[str, Any]:
     return inspect(f"{PROJECT}-{service}-1")
 
 
-def test_the_second_engine_starts_only_when_the_first_is_healthy(stack: str) -> None:
-    first, second = container("gb10-mtp"), container("gb10-body")
+def test_the_router_starts_only_when_the_engine_is_healthy(stack: str) -> None:
+    first, second = container("gb10-engine"), container("gb10")
     healthy = next(check["End"] for check in first["State"]["Health"]["Log"] if check["ExitCode"] == 0)
     assert moment(second["State"]["StartedAt"]) > moment(healthy)
 
 
 def test_all_become_healthy_and_only_the_router_is_published(stack: str) -> None:
-    for service in ("gb10", "gb10-mtp"):
+    for service in ("gb10", "gb10-engine"):
         assert container(service)["State"]["Health"]["Status"] == "healthy", service
-    published = {service: container(service)["HostConfig"]["PortBindings"] for service in ("gb10-mtp", "gb10-body")}
-    assert published == {"gb10-mtp": {}, "gb10-body": {}}
+    assert container("gb10-engine")["HostConfig"]["PortBindings"] == {}
     (binding,) = container("gb10")["HostConfig"]["PortBindings"]["8000/tcp"]
     assert binding["HostIp"] == "127.0.0.1"
 
 
-@pytest.mark.parametrize("service", ["gb10", "gb10-mtp", "gb10-body"])
+@pytest.mark.parametrize("service", ["gb10", "gb10-engine"])
 def test_no_container_has_privileges(stack: str, service: str) -> None:
     status = docker("exec", f"{PROJECT}-{service}-1", "cat", "/proc/self/status").stdout
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
@@ -180,7 +179,7 @@ def test_the_router_s_root_is_read_only(stack: str) -> None:
 
 
 def test_the_engines_get_every_gpu(stack: str) -> None:
-    (request,) = container("gb10-mtp")["HostConfig"]["DeviceRequests"]
+    (request,) = container("gb10-engine")["HostConfig"]["DeviceRequests"]
     assert (request["Driver"], request["Count"], request["Capabilities"]) == ("nvidia", 1, [["gpu"]])
 
 

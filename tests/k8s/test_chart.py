@@ -73,14 +73,15 @@ def test_the_router_gets_its_environment_and_finds_the_engines(box: Profile, hel
     (router,) = rendered["Deployment", box.name]["spec"]["template"]["spec"]["containers"]
     given = {variable["name"]: variable["value"] for variable in router["env"]}
     ports = {port["name"]: port["port"] for port in rendered["Service", f"{box.name}-engines"]["spec"]["ports"]}
-    upstreams = {lane: f"http://{box.name}-engines:{port}" for lane, port in ports.items()}
+    serving = {lane.name: box.served.engine_of(lane.name).name for lane in box.served.lanes}
+    upstreams = {lane: f"http://{box.name}-engines:{ports[engine]}" for lane, engine in serving.items()}
     assert given == {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000"} | box.router_environment(upstreams)
 
 
 @each_box
-def test_the_engines_get_their_arguments_in_the_order_of_the_lanes(box: Profile, helm: Path) -> None:
+def test_the_engines_get_their_arguments_in_order(box: Profile, helm: Path) -> None:
     containers = engine_containers(helm, box)
-    assert [each["name"] for each in containers] == [lane.name for lane in box.served.lanes]
+    assert [each["name"] for each in containers] == [engine.name for engine in box.served.engines]
     for container in containers:
         (port,) = container["ports"]
         address = Address("0.0.0.0", port["containerPort"])
@@ -122,7 +123,7 @@ def test_on_unified_memory_the_engines_caps_leave_the_reserve_free(helm: Path) -
     limits = {each["name"]: int(each["resources"]["limits"]["memory"].removesuffix("Gi")) for each in containers}
     assert sum(requests.values()) <= available
     for name in requests:
-        others = sum(box.engine_gib(box.served, lane) for lane in box.served.lanes if lane.name != name)
+        others = sum(box.engine_gib(box.served, engine) for engine in box.served.engines if engine.name != name)
         assert requests[name] <= limits[name] <= available - others
 
 

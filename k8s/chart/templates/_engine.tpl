@@ -1,28 +1,28 @@
 {{- define "polydraft.engine" -}}
-name: {{ .lane.name }}
+name: {{ .process.name }}
 image: "{{ .engine.image.repository }}:{{ .engine.image.tag }}"
 imagePullPolicy: {{ .engine.image.pullPolicy }}
-args: {{- toYaml .lane.args | nindent 2 }}
+args: {{- toYaml .process.args | nindent 2 }}
 env:
   {{- include "polydraft.environment" .engine.environment | trim | nindent 2 }}
-  {{- if .lane.sharesDevices }}
+  {{- if .process.sharesDevices }}
   - name: NVIDIA_VISIBLE_DEVICES
     value: all
   {{- end }}
 ports:
-  - name: {{ .lane.name }}
-    containerPort: {{ .lane.port }}
+  - name: {{ .process.name }}
+    containerPort: {{ .process.port }}
 startupProbe:
-  httpGet: {path: /health, port: {{ .lane.name }}}
+  httpGet: {path: /health, port: {{ .process.name }}}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: {{ div .engine.loadSeconds 10 }}
 livenessProbe:
-  httpGet: {path: /health, port: {{ .lane.name }}}
+  httpGet: {path: /health, port: {{ .process.name }}}
   periodSeconds: 15
   timeoutSeconds: 10
   failureThreshold: 6
-resources: {{- toYaml .lane.resources | nindent 2 }}
+resources: {{- toYaml .process.resources | nindent 2 }}
 securityContext: {{- include "polydraft.containerSecurity" . | nindent 2 }}
 volumeMounts:
   - {name: cache, mountPath: /cache}

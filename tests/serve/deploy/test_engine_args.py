@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polydraft_vllm.lanes.config import read as read_lanes
 
 from serve.deploy import pins
 from serve.deploy import profile as profiles
@@ -16,11 +17,11 @@ from serve.errors import ConfigError
 ROOT = Path(__file__).resolve().parents[3]
 HERE = Address("127.0.0.1", 8102)
 ENGINES = [
-    pytest.param(profile.model_copy(update={"body": body}), lane.name, id=f"{name}-{body}-{lane.name}")
+    pytest.param(profile.model_copy(update={"body": body}), engine.name, id=f"{name}-{body}-{engine.name}")
     for name in profiles.names()
     for profile in [profiles.load_named(name)]
     for body in profile.bodies
-    for lane in profile.bodies[body].lanes
+    for engine in profile.bodies[body].engines
 ]
 
 
@@ -57,27 +58,37 @@ def test_engines_over_several_cards_say_so() -> None:
     assert engine_environment(profiles.load_named("rtx-pro-2000-x4"))["NCCL_P2P_DISABLE"] == "1"
 
 
-@pytest.mark.parametrize(("profile", "lane"), ENGINES)
-def test_only_engines_with_a_drafter_are_asked_what_it_achieved(profile: Profile, lane: str) -> None:
+@pytest.mark.parametrize(("profile", "engine"), ENGINES)
+def test_only_engines_with_a_drafter_are_asked_what_it_achieved(profile: Profile, engine: str) -> None:
     """vLLM refuses to start when an engine without one is asked."""
-    args = engine_args(profile, lane, HERE)
-    drafts = "--speculative-config" in args
+    args = engine_args(profile, engine, HERE)
+    drafts = "--speculative-config" in args or "--additional-config" in args
     assert ("--per-request-spec-decode-metrics" in args) == drafts
-    assert drafts == (lane != "body")
+    assert drafts == (engine != "body")
     assert "--enable-per-request-metrics" in args
 
 
-@pytest.mark.parametrize(("profile", "lane"), ENGINES)
-def test_what_is_unresolved_is_left_to_vllm(profile: Profile, lane: str) -> None:
-    assert "unresolved" not in " ".join(engine_args(profile, lane, HERE))
+@pytest.mark.parametrize(("profile", "engine"), ENGINES)
+def test_what_is_unresolved_is_left_to_vllm(profile: Profile, engine: str) -> None:
+    assert "unresolved" not in " ".join(engine_args(profile, engine, HERE))
+
+
+def test_one_engine_is_told_of_every_drafter_and_lane() -> None:
+    gb10 = profiles.load_named("gb10")
+    args = engine_args(gb10.model_copy(update={"body": "seed"}), "engine", HERE)
+    assert "--speculative-config" not in args
+    lanes = read_lanes(json.loads(option(args, "--additional-config")))
+    assert lanes is not None
+    assert {lane.name: lane.draft_tokens for lane in lanes.by_name.values()} == {"body": 0, "mtp": 4, "eagle3": 4}
+    assert lanes.drafters["mtp"]["model"] == "google/gemma-4-26B-A4B-it-assistant"
 
 
 def test_resolved_revisions_reach_vllm() -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
     read = [replace(pin, value=commit) if pin.kind == "models" else pin for pin in pins.load(ROOT / pins.PINS).all]
-    args = engine_args(pins.pinned(profiles.load_named("gb10"), pins.Pins(tuple(read))), "mtp", HERE)
+    args = engine_args(pins.pinned(profiles.load_named("gb10"), pins.Pins(tuple(read))), "engine", HERE)
     assert option(args, "--revision") == commit
-    assert json.loads(option(args, "--speculative-config"))["revision"] == commit
+    assert json.loads(option(args, "--additional-config"))["polydraft"]["drafters"]["mtp"]["revision"] == commit
 
 
 @pytest.mark.parametrize("folder", ["/home/me/eagle3-tests", "/srv/Eagle-2", "/dflash"])
@@ -87,7 +98,7 @@ def test_a_folder_that_would_change_the_drafter_s_method_is_refused(folder: str)
     assert folder in engine_args(profiles.load_named("cpu"), "eagle3", HERE, Path(folder))[0]
 
 
-def test_an_unknown_lane_is_refused() -> None:
+def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(ConfigError, match="use one of"):
         engine_args(profiles.load_named("cpu"), "medusa", HERE)
 
@@ -137,7 +148,7 @@ def parse_with_vllm(commands: list[list[str]]) -> subprocess.CompletedProcess[st
 def test_vllm_knows_every_flag_of_every_profile() -> None:
     loaded = [profiles.load_named(name) for name in profiles.names()]
     served = [profile.model_copy(update={"body": body}) for profile in loaded for body in profile.bodies]
-    commands = [engine_args(profile, lane.name, HERE) for profile in served for lane in profile.served.lanes]
+    commands = [engine_args(profile, engine.name, HERE) for profile in served for engine in profile.served.engines]
     answer = parse_with_vllm(commands)
     assert answer.returncode == 0, answer.stderr[-2000:]
 

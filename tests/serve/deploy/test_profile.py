@@ -114,7 +114,7 @@ BAD = {
     "number for a variable": ('value = "1"', "value = 1", "env.NCCL_IB_DISABLE.value: .*not 1; correct"),
     "too many ranks": ("gpus = 1", "gpus = 1\ntensor-parallel-size = 2", "tensor-parallel-size: 2 is more than the 1 "),
     "gpu without gpus": ("gpus = 1", "gpus = 0", "host: gpus: must be 0 for accelerator"),
-    "too much memory": ("gib = 32.0", "gib = 28.0", "2 engines hold 27.0 GiB of the 26.0 GiB .* leave a lane out"),
+    "too much memory": ("gib = 32.0", "gib = 28.0", "2 engines hold 27.0 GiB of 26.0 GiB .* set one-engine"),
     "infinite rate": ("decode-rate = 50.0", "decode-rate = inf", "cells.0.lanes.0.decode-rate: .*finite number"),
     "memory not stated": (
         'memory = { weights-gib = 10.0, engine-gib = 2.0, source = "measured" }',
@@ -187,9 +187,9 @@ def test_a_lane_s_flags_win_over_the_body_s_and_those_over_the_profile_s(tmp_pat
     )
     profile = load(text, tmp_path)
     body = profile.served
-    assert profile.engine_flags(body, body.lane("body"))["max-model-len"] == 1
-    assert profile.engine_flags(body, body.lane("mtp"))["max-model-len"] == 2
-    assert profile.engine_flags(body, body.lane("body")).keys() == {
+    assert profile.engine_flags(body, body.engine("body"))["max-model-len"] == 1
+    assert profile.engine_flags(body, body.engine("mtp"))["max-model-len"] == 2
+    assert profile.engine_flags(body, body.engine("body")).keys() == {
         "max-model-len",
         "kv-cache-memory-bytes",
         "max-num-seqs",
@@ -204,7 +204,7 @@ def test_weights_and_drafter_spread_over_the_cards_but_engine_and_kv_cache_do_no
     cards: int, planned: float, tmp_path: Path
 ) -> None:
     profile = load(GOOD.replace("gpus = 1", f"gpus = {cards}\ntensor-parallel-size = {cards}"), tmp_path)
-    assert profile.engine_gib(profile.served, profile.served.lane("mtp")) == planned
+    assert profile.engine_gib(profile.served, profile.served.engine("mtp")) == planned
 
 
 @pytest.mark.parametrize("profile", every_body())
@@ -224,8 +224,16 @@ def test_the_router_takes_what_a_profile_tells_it(profile: Profile, monkeypatch:
 
 @pytest.mark.parametrize("profile", every_body())
 def test_engines_have_ports_of_their_own(profile: Profile) -> None:
-    ports = [profile.engine_port(lane.name) for lane in profile.served.lanes]
+    ports = [profile.engine_port(engine.name) for engine in profile.served.engines]
     assert ports == list(range(8101, 8101 + len(ports)))
+
+
+def test_one_engine_holds_the_body_once_and_every_drafter(tmp_path: Path) -> None:
+    profile = load(GOOD.replace('license = "apache-2.0"', 'license = "x"\none-engine = true'), tmp_path)
+    (engine,) = profile.served.engines
+    assert engine.lanes == profile.served.lanes
+    assert set(profile.upstreams().values()) == {"http://127.0.0.1:8101"}
+    assert profile.engine_gib(profile.served, engine) == 10 + 1 + 2 + 1
 
 
 @pytest.mark.parametrize("profile", every_body())

@@ -4,8 +4,9 @@ ON_CPU = frozenset({"0.32.0"})
 """Tested by running them: `tests/images/engine`. The newest release with a CPU build."""
 
 ELSEWHERE = frozenset({"0.32.0", "0.33.0"})
-"""Off the CPU only `lfm2_moe` takes part. All that it builds on (vLLM's lfm2_moe.py, EagleModelMixin, SupportsEagle3,
-short_conv_state_shape) is the same code, byte for byte, in both releases; neither was run on a GPU with it yet."""
+"""Off the CPU `lanes` and `lfm2_moe` take part. `lanes` ran with 0.33.0 on an H200. What `lfm2_moe` builds on (vLLM's
+lfm2_moe.py, EagleModelMixin, SupportsEagle3, short_conv_state_shape) is the same code, byte for byte, in both releases;
+it wasn't run on a GPU yet."""
 
 
 def require_known_vllm(on_cpu: bool) -> None:

@@ -1,0 +1,120 @@
+# mypy: disable-error-code="import-not-found"
+"""Puts what lanes need on a GPU through its paces without one: which drafter is asked for what, who gets which graph.
+
+Drafters are stand-ins that say who they are; everything else is vLLM's and ours. Out, into the file that is the only
+argument: {"asked": [[drafter, draft tokens, has inner states] of each case], "drafts": [tokens of each case], "graphs":
+{case: [mode, tokens, requests, query length of a uniform graph, longest query of a mixed one]}}.
+"""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from polydraft_vllm.lanes import config, drafters, graphs
+from vllm.config.compilation import CUDAGraphMode
+
+LANES = config.read(
+    {
+        "polydraft": {
+            "drafters": {
+                "mtp": {"method": "mtp", "model": "assistant", "num_speculative_tokens": 4},
+                "eagle3": {"method": "eagle3", "model": "head", "num_speculative_tokens": 3},
+            }
+        }
+    }
+)
+SLOTS = 8
+CASES: dict[str, tuple[list[str], int | None]] = {
+    "bodies alone": (["body"] * 3, 0),
+    "mtp alone": (["mtp"] * 3, 4),
+    "eagle3 alone": (["eagle3"] * 2, 3),
+    "a prompt's first part": (["eagle3", "mtp"], 0),
+    "all mixed": (["body", "eagle3", "mtp", "eagle3", "body", "mtp"], 4),
+    "mtp beside bodies": (["body", "mtp", "body"], 4),
+}
+
+
+class Drafter:
+    """Proposes `number * 100 + request * 10 + position`, and notes what it was asked."""
+
+    supports_mm_inputs = False
+
+    def __init__(self, name: str, number: int, steps: int, keeps_kv: bool, asked: list[Any]) -> None:
+        self.method, self.number, self.num_speculative_steps = name, number, steps
+        self.advance_draft_positions, self.asked = keeps_kv, asked
+        self.draft_tokens = torch.zeros(SLOTS, steps, dtype=torch.int64)
+
+    def propose(self, batch: Any, *, num_speculative_tokens: int, aux_hidden_states: Any, **_: Any) -> torch.Tensor:
+        self.asked.append([self.method, num_speculative_tokens, aux_hidden_states is not None])
+        rows, steps = torch.arange(batch.num_reqs).unsqueeze(1), torch.arange(self.num_speculative_steps)
+        self.draft_tokens[: batch.num_reqs] = self.number * 100 + rows * 10 + steps
+        return self.draft_tokens[: batch.num_reqs]
+
+
+def engine() -> Any:
+    return SimpleNamespace(
+        scheduler_config=SimpleNamespace(max_num_seqs=SLOTS),
+        parallel_config=SimpleNamespace(decode_context_parallel_size=1),
+    )
+
+
+def drafting(lanes: list[str], tokens: int | None) -> tuple[list[Any], list[list[int]]]:
+    asked: list[Any] = []
+    inner = {"mtp": Drafter("mtp", 1, 4, False, asked), "eagle3": Drafter("eagle3", 2, 3, True, asked)}
+    assert LANES is not None
+    speculator = drafters.LaneDrafters(engine(), torch.device("cpu"), LANES, inner)
+    slots = [7, 2, 5, 0, 3, 6, 1, 4][: len(lanes)]  # requests lie in the runner's slots in any order
+    for slot, lane in zip(slots, lanes, strict=True):
+        speculator.add_request(slot, SimpleNamespace(extra_args={"lane": lane}, min_p=0.0, logit_bias=None))
+    batch = SimpleNamespace(num_reqs=len(lanes), idx_mapping_np=np.array(slots), idx_mapping=torch.tensor(slots))
+    drafts = speculator.propose(batch, *[object()] * 10, num_speculative_tokens=tokens)
+    return asked, drafts.tolist()
+
+
+def planned() -> graphs.LaneCudaGraphManager:
+    manager: Any = object.__new__(graphs.LaneCudaGraphManager)
+    manager._query_lens, manager._mixes = [5, 4, 1], True
+    manager.compilation_config = SimpleNamespace(
+        cudagraph_capture_sizes=[1, 2, 4, 8, 16, 24, 32, 40], max_cudagraph_capture_size=40
+    )
+    manager.vllm_config = SimpleNamespace(
+        speculative_config=None, cache_config=SimpleNamespace(use_kda_recoverssm=False)
+    )
+    manager.cudagraph_mode, manager.max_num_reqs, manager.decode_query_len = CUDAGraphMode.FULL_AND_PIECEWISE, 8, 5
+    manager.varlen_decode, manager.ubatch_runner, manager.lora_capture_cases = False, None, [0]
+    manager._lora_dispatch_map, manager._max_lora_case = {0: 0}, 0
+    manager._candidates, manager._capture_descs, manager._graphs_captured = {}, {}, True
+    manager._init_candidates()
+    return manager  # type: ignore[no-any-return]
+
+
+def graph(manager: Any, requests: int, tokens: int, uniform: int | None, longest: int | None) -> list[Any]:
+    found = manager.dispatch(requests, tokens, uniform, 0, longest)
+    assert found.cg_mode == CUDAGraphMode.NONE or found in manager._capture_descs[found.cg_mode], "never captured"
+    return [found.cg_mode.name, found.num_tokens, found.num_reqs, found.uniform_token_count, found.max_query_len]
+
+
+def main() -> None:
+    done = {name: drafting(*case) for name, case in CASES.items()}
+    manager = planned()
+    answer = {
+        "asked": {name: asked for name, (asked, _) in done.items()},
+        "drafts": {name: drafts for name, (_, drafts) in done.items()},
+        "graphs": {
+            "one body": graph(manager, 1, 1, 1, 1),
+            "eight bodies": graph(manager, 8, 8, 1, 1),
+            "three mtp": graph(manager, 3, 15, 5, 5),
+            "six eagle3": graph(manager, 6, 24, 4, 4),
+            "a body and an mtp": graph(manager, 2, 6, None, 5),
+            "a short prompt": graph(manager, 2, 6, None, None),
+        },
+    }
+    Path(sys.argv[1]).write_text(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What lanes do on a GPU alone, as far as it goes without one: who drafts for whom, which CUDA graph a batch gets."""
+
+from typing import Any
+
+import pytest
+
+from tests.images.engine.conftest import Inside
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def answer(inside: Inside) -> dict[str, Any]:
+    done: dict[str, Any] = inside.run("lanes")
+    return done
+
+
+@pytest.mark.parametrize(
+    ("case", "asked"),
+    [
+        ("bodies alone", []),
+        ("mtp alone", [["mtp", 4, False]]),
+        ("eagle3 alone", [["eagle3", 3, True]]),
+        ("a prompt's first part", [["eagle3", 0, True]]),
+        ("all mixed", [["eagle3", 3, True], ["mtp", 4, False]]),
+        ("mtp beside bodies", [["mtp", 4, False]]),
+    ],
+)
+def test_a_drafter_is_asked_only_for_its_own(answer: dict[str, Any], case: str, asked: list[Any]) -> None:
+    """The one that keeps KV reads prompts even where nothing is drafted, and goes first: see `LaneDrafters.propose`."""
+    assert answer["asked"][case] == asked
+
+
+def test_each_request_gets_its_own_drafters_tokens(answer: dict[str, Any]) -> None:
+    mixed = answer["drafts"]["all mixed"]
+    for row in (2, 5):
+        assert mixed[row] == [100 + row * 10 + step for step in range(4)]
+    for row in (1, 3):
+        assert mixed[row][:3] == [200 + row * 10 + step for step in range(3)]
+    assert answer["drafts"]["mtp alone"] == [[100 + row * 10 + step for step in range(4)] for row in range(3)]
+    assert [row[:3] for row in answer["drafts"]["eagle3 alone"]] == [[200, 201, 202], [210, 211, 212]]
+
+
+@pytest.mark.parametrize(
+    ("batch", "graph"),
+    [
+        ("one body", ["FULL", 1, 1, 1, None]),
+        ("eight bodies", ["FULL", 8, 8, 1, None]),
+        ("three mtp", ["FULL", 20, 4, 5, None]),
+        ("six eagle3", ["FULL", 24, 6, 4, None]),
+        ("a body and an mtp", ["FULL", 8, 8, None, 5]),
+        ("a short prompt", ["PIECEWISE", 8, None, None, None]),
+    ],
+)
+def test_every_batch_of_lanes_has_a_full_graph(answer: dict[str, Any], batch: str, graph: list[Any]) -> None:
+    assert answer["graphs"][batch] == graph

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from serve.routing import directive, pending, task, words
+from serve.routing.completion import completed
 from serve.routing.conversation import Conversation, last_turns
 from serve.routing.language import CYRILLIC, UNDETERMINED, Identify, language_of, possible
 from serve.routing.prose import Prose, edges, opening, read, without_messages, without_quotations
+from serve.routing.reported import foreign_ends, language_around
 from serve.routing.script import dominant
-from serve.routing.wording import NOTHING, wording
+from serve.routing.wording import NOTHING, Wording, wording
 
 Endpoint = Literal["chat", "completions"]
 
@@ -33,7 +35,7 @@ def classify(payload: Mapping[str, Any], endpoint: Endpoint, identify: Identify)
     """Sort a request of the OpenAI API into its cell. Never raises."""
     calls = _may_call(payload)
     if endpoint == "completions":
-        language, kind = _continued(_first_string(payload.get("prompt")), identify)
+        language, kind = completed(payload.get("prompt"), identify)
     else:
         language, kind = _answered(last_turns(payload.get("messages")), identify, calls=calls)
     if task.constrained(payload) or (kind == "prose" and calls):
@@ -66,12 +68,6 @@ _SHORT_ANSWER = 30  # characters
 _ANSWER_READ = 2_000  # characters
 
 
-def _first_string(prompt: Any) -> str:
-    if isinstance(prompt, list) and prompt:
-        prompt = prompt[0]
-    return prompt if isinstance(prompt, str) else ""
-
-
 def _answered(conversation: Conversation, identify: Identify, *, calls: bool) -> tuple[str, str]:
     prose = read(conversation.user)
     instruction = _instruction(prose)
@@ -80,21 +76,44 @@ def _answered(conversation: Conversation, identify: Identify, *, calls: bool) ->
     order = wording(asked)
     standing = wording(system) if system else NOTHING
     asks_translation = directive.translates(order)
-    translation = asks_translation or directive.translates(standing)
+    translation = asks_translation or bool(system and directive.translates(standing))
     kind = task.asked_for(order, prose, translation=translation)
-    if kind == "prose" and not calls:
+    if kind == "prose" and not calls and (system or conversation.answer):
         kind = task.standing(standing, order, conversation.answer[:_ANSWER_READ])
     if kind == "edit":
         return _edited(instruction, prose, identify), kind
-    zone = order if len(prose.paragraphs) < 2 else wording(f"{asked}\n{_other_end(prose, instruction)}")
-    named = directive.target(zone) or directive.target(standing)
+    named = _named(order, prose, instruction) or (directive.target(standing) if system else None)
+    if kind == "prose" and not named and conversation.earlier:
+        language = _goes_on_in(conversation, order, identify)
+        if language != UNDETERMINED:
+            return language, "translation"
     if not named and pending.awaited(conversation.earlier, conversation.answer):
         named, kind = directive.target(wording(conversation.earlier)), "translation"
     if named and not (asks_translation and pending.announces(conversation.user)):
         return named, kind
     if kind == "translation" and asks_translation:
         return _translated(instruction, prose, identify), kind
-    return _spoken(conversation, prose, asked, identify), kind
+    language = _spoken(conversation, prose, asked, identify)
+    return (_round_message(conversation, asked, language, identify) if kind == "code" else language), kind
+
+
+def _named(order: Wording, prose: Prose, instruction: str) -> str | None:
+    """The language that the instruction asks for, or else the message's other end."""
+    named = directive.target(order)
+    return named or (directive.target(wording(_other_end(prose, instruction))) if len(prose.paragraphs) > 1 else None)
+
+
+def _goes_on_in(conversation: Conversation, message: Wording, identify: Identify) -> str:
+    """The language of the translation before, where the user has sent another text to be translated, else `und`."""
+    if not pending.may_go_on(conversation.earlier, conversation.answer, message):
+        return UNDETERMINED
+    order, text = pending.given(conversation.earlier)
+    source, language = language_of(text, identify), language_of(conversation.user, identify)
+    into = language_of(conversation.answer, identify)
+    if language == UNDETERMINED or source not in (language, UNDETERMINED) or into in (language, UNDETERMINED):
+        return UNDETERMINED
+    foreign = language_of(order, identify) not in (language, UNDETERMINED)
+    return into if foreign or not pending.may_ask(conversation.user) else UNDETERMINED
 
 
 def _edited(instruction: str, prose: Prose, identify: Identify) -> str:
@@ -150,6 +169,18 @@ def _spoken(conversation: Conversation, prose: Prose, asked: str, identify: Iden
     if language in CYRILLIC and before in CYRILLIC and language in possible(edges(conversation.answer, 150)):
         return language  # a short answer that was taken for a neighbour's
     return before if _stays(conversation.earlier, language, before, identify) else language
+
+
+def _round_message(conversation: Conversation, asked: str, language: str, identify: Identify) -> str:
+    """The language of a question about code whose words are mostly a program's: of its ends, or the conversation's."""
+    if not asked or language not in ("en", UNDETERMINED):
+        return language
+    around = language_around(asked, identify)
+    if conversation.answer and len(asked) < _TERMS and (around != UNDETERMINED or foreign_ends(asked)):
+        before = _before(conversation, identify)
+        if before not in ("en", UNDETERMINED):
+            return before
+    return language if around == UNDETERMINED else around
 
 
 _SURE = 0.6  # probability at which even a short answer's language is believed
@@ -266,31 +297,3 @@ def _other_end(prose: Prose, instruction: str) -> str:
     first, last = prose.paragraphs[0], prose.paragraphs[-1]
     other = last if instruction is first else first
     return other if len(other) < 200 else ""
-
-
-def _continued(prompt: str, identify: Identify) -> tuple[str, str]:
-    tail = prompt[-600:]
-    prose = read(tail)
-    text = "\n".join(prose.paragraphs)
-    label = text.rpartition("\n")[2].rstrip()
-    if label.endswith((":", "：")) and len(label) < 30:
-        named = directive.label(label[:-1])
-        if named:
-            return named, "translation"
-        if label[:-1].lower().endswith("json"):
-            return language_of(text[:_ASKED], identify), "json"
-    if prose.code and len(text) < 40:
-        return _commented(tail, identify), "code"
-    order = wording(text)
-    language = directive.target(order) if directive.translates(order) else None
-    kind = "translation" if language else "code" if prose.code or tail.startswith(_OPENS_CODE) else "prose"
-    return language or language_of(text[-240:], identify), kind
-
-
-_OPENS_CODE = ("//", "-- ", "/*", "#!")
-_COMMENT = re.compile(r"^[ \t]*(?:#(?!!)|//+|--|/?\*+)[ \t]+(\S+ \S+ .*|.*[^\x00-\x7f]{4}.*)$", re.MULTILINE)
-
-
-def _commented(code: str, identify: Identify) -> str:
-    """The language that comments in front of code to be continued are written in."""
-    return language_of(" ".join(_COMMENT.findall(code)[:4]), identify)

@@ -39,12 +39,13 @@ def last_turns(messages: Any) -> Conversation:
         if wanted == "earlier":
             break
         wanted, role = ("answer", "assistant") if wanted == "user" else ("earlier", "user")
-    system = "\n".join(
-        _text(m.get("content"))
-        for m in messages[:3]
-        if isinstance(m, dict) and m.get("role") in ("system", "developer")
-    )
-    return Conversation(edges(system, 450), found.get("user", ""), found.get("answer", ""), found.get("earlier", ""))
+    system = edges(_systems(messages[:3]), 450) if len(messages) > 1 else ""
+    return Conversation(system, found.get("user", ""), found.get("answer", ""), found.get("earlier", ""))
+
+
+def _systems(messages: list[Any]) -> str:
+    prompts = [m for m in messages if isinstance(m, dict) and m.get("role") in ("system", "developer")]
+    return "\n".join([_text(m.get("content")) for m in prompts])
 
 
 def _text(content: Any) -> str:

@@ -8,8 +8,9 @@ stays a question in English.
 import re
 from dataclasses import dataclass
 
-from serve.routing import directive_cjk, directive_given, directive_other, words
+from serve.routing import directive_cjk, directive_clause, directive_given, directive_other, words
 from serve.routing import directive_words as listed
+from serve.routing.directive_clause import MODAL, MUST, STATES, TOLD
 from serve.routing.directive_given import lasts as lasts
 from serve.routing.inflection import HAN_NAMES, HANGUL_NAMES, NAMES, Name
 from serve.routing.wording import Wording
@@ -29,7 +30,7 @@ def _whole(words: str) -> frozenset[str]:
 
 
 _TRANSLATE = re.compile(f"(?!{listed.TRANSLATED}){_stems(listed.TRANSLATE).pattern}")
-_ASK = _stems(listed.ANSWER)
+_ASK = re.compile(f"(?!{listed.TOLD}){_stems(listed.ANSWER).pattern}")
 _LANGUAGE_NOUN = re.compile(rf"\W*(?:{'|'.join(listed.LANGUAGE_NOUN.split())})")
 _PREPOSITIONS = _whole(listed.PREPOSITIONS)
 _FROM = _whole(listed.FROM)
@@ -54,25 +55,11 @@ _ABOUT = re.compile(
     r"|hogy mondj|hogyan mondj|cum se (?:spune|zice)|như thế nào|bagaimana)"
     r"|как (?:сказать|будет|выуч|по|учить|се каз)|що означає|як (?:сказати|буде)|что значит|выуч|изуч|сколько"
 )
-_MODAL = re.compile(
-    r"\b(?:can|could|would|will) you|\bplease\b|kannst du|können sie|könntest|peux-tu|pouvez|puedes"
-    r"|podrías|puoi|pode\b"
-    r"|kun je|kan du|kunt u|можешь|можете|możesz|tudnád|voitko|můžeš|poți|можеш"
-)
-# A sentence that ends in "... in Spanish" is an order unless it tells of somebody or something.
-_STATES = re.compile(
-    r"\W*(?:i|he|she|it|they|we|you|the|my|his|her|our|their|this|that|there|a|an|people|who|most|many|some|all"
-    r"|ich|er|sie|es|wir|der|die|das|mein|je|j'|il|elle|nous|on|le|la|les|mon|ma|yo|él|ella|el|los|las|mi|eu|ele|ela"
-    r"|o|os|as|meu|io|lui|lei|lo|gli|ik|hij|zij|de|het|mijn|jag|jeg|han|hon|hun|ja|ona|я|он|она|мы|они|мой)\b"
-)
-_MUST = re.compile(
-    r"\b(?:must|should|shall|needs? to|has to|have to|want|would like|i'd like|prefer|soll|muss"
-    r"|doit|debe|deve|moet)\b"
-)
 _NEXT_IS_PROSE = re.compile(
     r"\W*$|\s*[^\w\s]|\s+(?:please|only|language|and|with|about|for|on|to|using|from|what|who|how|why|where"
     r"|when|so|as|at|by|unless|regardless|always|is|then|in|your|my|this|it|text|translation|translator|\d"
     r"|bitte|the|a|an|of|that|which|but|if|instead|version|now|not|except|even|whatever|characters|script"
+    r"|per|grazie|graag|alsjeblieft|perché|anche|senza|con|e|ma|usando|omdat|ook|maar|zonder"
     r"|un|una|il|la|een|het|de|ein|eine|einen|einem|uit|wat|was|warum|wie|perché|cosa|che|este|esta|ce|cette)\b"
 )
 _ALONE_BEFORE = re.compile(
@@ -85,8 +72,8 @@ _ALONE_AFTER = re.compile(
 )
 _NAMED = re.compile(
     r"(?:language|langue|sprache|idioma|lingua|язык)(?: is| must be| should be)?\s*[:=]\s*$"
-    r"|(?:\bonly(?: use| speak)?|\buse|(?<!you )(?<!can )(?<!who )(?<!to )\bspeak)\s+(?:simplified "
-    r"|traditional |brazilian )?$"
+    r"|(?:\bonly(?: use| speak)?|\buse|(?<!you )(?<!can )(?<!who )(?<!to )(?<!i )(?<!we )(?<!they )\bspeak)\s+"
+    r"(?:simplified |traditional |brazilian )?$"
 )
 _SPEAKS = re.compile(
     rf"(?:(?:^|[,:;—–])\s*(?:{listed.SPEAK})|(?:^|[,:;—–]|\b(?:{listed.AND}))\s*(?:{listed.SPEAK}|{listed.USE})"
@@ -145,11 +132,20 @@ def target(instruction: Wording) -> str | None:
     if last:
         return last
     for mention in mentions:
-        if _asks(mention) and _at_home(mention):
+        if (not last or _orders_anew(mention)) and _asks(mention) and _at_home(mention):
             last = _variant(mention)
             if _TRANSLATE.search(mention.before):
                 break
     return last
+
+
+def _orders_anew(mention: _Mention) -> bool:
+    """Say whether a name after an order is in one of its own: "..., the text is in English" states a fact."""
+    clause = directive_clause.last(mention.before)
+    if directive_clause.cut_short(clause) or _TRANSLATE.search(mention.after[:24]):
+        return True
+    orders = _ASK.search(clause) or _TRANSLATE.search(clause) or _SPEAKS.search(clause)
+    return bool(orders) and not directive_clause.states(clause)
 
 
 def _mentions(text: str, named: set[str]) -> list[_Mention]:
@@ -243,7 +239,7 @@ def _before_preposition(before: str, preceding: list[str]) -> str | None:
 def _adverb_asks(before: str, after: str) -> bool:
     if not before.strip(" ,-–—(") and _ALONE_AFTER.match(after):
         return True
-    if (not after.strip(" .!\n") or after.startswith(":")) and not (_ABOUT.search(before) or _STATES.match(before)):
+    if (not after.strip(" .!\n") or after.startswith(":")) and not (_ABOUT.search(before) or STATES.match(before)):
         return True
     whole = before + after
     return bool(_TRANSLATE.search(whole) or _ASK.search(whole)) and not _ABOUT.search(before)
@@ -253,10 +249,10 @@ def _preposition_asks(before: str, after: str, head: str) -> bool:
     if _ALONE_BEFORE.search(head[-12:]) and _ALONE_AFTER.match(after):
         return True
     if _TRANSLATE.search(before) or _TRANSLATE.search(after[:24]):
-        return not _ABOUT.search(head) or bool(_MODAL.search(before))
-    if _ABOUT.search(before) and not _MODAL.search(before):
+        return not _ABOUT.search(head) or bool(MODAL.search(before))
+    if (_ABOUT.search(before) and not MODAL.search(before)) or (STATES.match(before) and TOLD.search(before)):
         return False
-    if not after.strip(" .!)\n") and (_MUST.search(before) or not _STATES.match(before)):
+    if not after.strip(" .!)\n") and (MUST.search(before) or not STATES.match(before)):
         return True
     english = head != before and before[len(head) :].split()[0] in ("in", "into", "to", "using")
     return bool(_ASK.search(before) or _ASK.search(after)) and bool(_NEXT_IS_PROSE.match(after) or not english)

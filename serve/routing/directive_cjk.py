@@ -41,15 +41,16 @@ _REPLY = re.compile(
     r"|[翻譯译]{1,2}(?:版|一下|。|：|:|$)"
 )
 _BY = re.compile(
-    r"\s*(?:だけ|のみ)?で(?!何|なん|どう|は|も|き)(?=[^。\n]{0,24}(?:答|回答|書|説明|教|返|出力"
+    r"\s*(?:だけ|のみ)?で(?!何|なん|どう|は|も|き)(?=[^。\n]{0,24}(?:答|回答|書(?!かれ|いてあ)|説明|教|返|出力"
     r"|述|お願|紹介|要約|話|訳|して|表|解説|作))"
 )
 _INTO = re.compile(r"\s*(?:へ|に|への|版に)\s*(?:[^。\n]{0,6})?(?:翻訳|訳|直|変換|し|変え|書き換え)")
 _KOREAN = re.compile(
-    r"\s*(?:문장|글|텍스트|이메일)?[\s\d개만]{0,5}(?:으?로)(?!\s*(?:뭐|뭘|무엇|어떻게|무슨))(?:만)?"
+    r"\s*(?:문장|글|텍스트|이메일)?[\s\d개만]{0,5}(?:으?로)(?!\s*(?:뭐|뭘|무엇|어떻게|무슨|쓰여|쓰인|적혀|적힌|되어|돼|된|작성된|작성되))(?:만)?"
     r"(?=[^.\n?]{0,40}(?:답|써|쓰|적어|작성|번역|설명|말해|말하|대답|알려|소개|요약"
     r"|출력|바꿔|바꾸|옮|해줘|해 줘|하세요|부탁|$))"
 )
+_STATED = ("是用", "是以", "是使用")  # what the text is in
 _IN_BRACKETS = re.compile(r"\s?[（(][^）)\n]{1,10}[）)]")
 
 
@@ -81,6 +82,8 @@ def target(text: str) -> str | None:
 
 def _asks(mention: _Mention) -> bool:
     before, after = mention.before, mention.after
+    if before.endswith(_STATED):
+        return False
     if _USING.search(before) and _NO_QUESTION.match(after):
         return True
     if _WRITING.search(before) and _PIECE.match(after):

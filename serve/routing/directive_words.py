@@ -46,6 +46,9 @@ ANSWER = (
 )
 """To answer, write, say: what one does in a language."""
 
+TOLD = r"(?<!be )(?:answered|replied|responded|speaks|writes|says|explained|described|shows|talks)\b"
+"""Forms of those words, as an expression, that tell of an answer and ask for none."""
+
 PREPOSITIONS = (
     "v ve pra pro in into to using auf ins en em au al ao para på til till na po naar het în w do"
     " на по па в во на_језик"
@@ -73,6 +76,7 @@ LANGUAGE_NOUN = (
 NOT = (
     "not never don't nicht kein keine pas non no não nunca niet nooit inte aldrig ikke aldrig nie"
     " ne ei älä не никогда"
+    " doesn['’]t didn['’]t isn['’]t can['’]t cannot won['’]t"
     " ніколи değil không jangan"
 )
 """A name soon after one of these is what the answer shall not be in."""
@@ -114,3 +118,17 @@ SPOKEN_ON = (
     "|quand|si|se|als|när|når|even|auch|please|bitte|durante|während|pendant|no|except"
 )
 """What may follow the name of the language."""
+
+CONJUNCTIONS = (
+    "because|since|as|but|although|though|weil|da|denn|obwohl|aber|parce que|car|puisque|mais|perché|poiché|siccome"
+    "|ma|porque|pero|aunque|pois|mas|omdat|want|maar|eftersom|men|fordi|bo|ponieważ|gdyż|ale|protože|çünkü|потому что"
+    "|так как|но|тому що|хоча|хотя"
+)
+"""What a clause of its own begins with."""
+
+CUT_SHORT = (
+    "no wait then now or and also again please rather instead sorry actually simple plain nein doch dann jetzt oder und"
+    " auch bitte lieber non puis maintenant ou et aussi plutôt luego ahora o y también mejor poi ora e anche meglio"
+    " depois agora também nee dan nu of en ook graag nej sedan eller och też potem lub albo нет потом или и лучше the"
+)
+"""What may stand before a name and its preposition where an order is mended without a verb."""

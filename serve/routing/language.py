@@ -37,6 +37,8 @@ LANGUAGES: tuple[str, ...] = (*MODELLED, *BY_SCRIPT, UNDETERMINED)
 
 _CANDIDATES = 5
 _CERTAIN = 0.8  # probability; no threshold below is higher
+_TWO_WORDS = 3.0  # of `words.weigh`: what two small words of few languages weigh
+_DOUBTFUL = 0.5  # probability below which the model's word says nothing against another sign
 _READ = 400  # characters
 _MODEL_READS = 100  # characters: from 60 on, 13,000 labelled requests come out the same, and each costs 0.2 us
 _LATIN = frozenset(MODELLED[: MODELLED.index("ru")])
@@ -86,6 +88,8 @@ def language_of(text: str, identify: Identify, *, chinese: str = "zh-Hans") -> s
         known = greetings.greeting(text) or greetings.opening(text)
         if known:
             return known
+        if text[:4].lower() in _SHORTHAND:
+            return _after_shorthand(text, identify)
     found = words.count(text)
     seen = script.dominant(text, latin_is_sentence=bool(found))
     if seen.tag == "zh":
@@ -97,6 +101,18 @@ def language_of(text: str, identify: Identify, *, chinese: str = "zh-Hans") -> s
     if ("¿" in text or "¡" in text) and "en" not in found:
         return "es"  # no other language opens its questions so
     return _modelled(text, seen, found, identify)
+
+
+_SHORTHAND = ("eli5", "tldr", "tl;d")
+
+
+def _after_shorthand(text: str, identify: Identify) -> str:
+    """Take "ELI5 inflation" for English, since what it opens with is, unless the rest is another language's."""
+    rest = text.partition(" ")[2]
+    language = language_of(rest, identify)
+    if language == UNDETERMINED and len(rest) > 2 and rest.isascii() and identify(rest)[0][1] < _DOUBTFUL:
+        return "en"
+    return language
 
 
 def possible(text: str) -> frozenset[str]:
@@ -129,9 +145,17 @@ def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: I
         return best
     if probability >= _wanted(tag, hits, seen.letters) and (not written or tag in written):
         # Loanwords make English words of other languages: against the model's word, they don't count.
-        return best if hits >= 2 and hits > 2 * others and best != "en" else tag
+        sure = best if hits >= 2 and hits > 2 * others and best != "en" else tag
+        return _among_terms(text) or sure if sure == "en" and "en" not in found else sure
     weighed = _weighed(text, ranked, seen.letters, written)
     return _by_letters(text, seen) if written and weighed == UNDETERMINED else weighed
+
+
+def _among_terms(text: str) -> str | None:
+    """Name the language of a few small words among English terms: "docker compose con wordpress y mysql"."""
+    weights = words.weigh(text)
+    best = max(weights, key=lambda tag: weights[tag], default="")
+    return best if "en" not in weights and weights.get(best, 0.0) >= _TWO_WORDS else None
 
 
 def _ranked(text: str, found: dict[str, int], identify: Identify) -> Sequence[tuple[str, float]]:
@@ -161,19 +185,35 @@ _CYRILLIC = (
 )
 _HARD = re.compile("ь(?!о)", re.IGNORECASE)  # Bulgarian writes the soft sign before one vowel alone
 
+_IN_U = r"\b(?!{0})\w{{3,}}у\b"  # the end of a Serbian object, which neither neighbour declines
+_NOT_BULGARIAN = re.compile(
+    r"\b(?:како|шта|ко|где|кад|када|јер|преко|преку|зашто|каде|кој|која|који|које|колку|дека)\b|"
+    + _IN_U.format("срещу|върху|между|помежду|измежду|бижу|гуру|табу|тату|шоу")
+)
+_NOT_MACEDONIAN = re.compile(
+    r"\b(?:шта|ко|где|кад|када|преко)\b|\w{2,}ити\b|"
+    + _IN_U.format(r"ме[ѓг]у|поме[ѓг]у|преку|многу|\w*колку|толку|бижу|гуру|табу|тату|шоу")
+)
+
 
 def _possible(text: str, letters: int, found: dict[str, int]) -> frozenset[str]:
     """Leave out the Cyrillic languages that letters rule out by being there or, beyond a few words, by not."""
-    present = set(text.lower())
+    lowered = text.lower()
+    present = set(lowered)
     left = set(_WRITTEN_IN["Cyrl"])
     for own, tags in _CYRILLIC:
         if not present.isdisjoint(own) and left & tags:
             left &= tags
     if "ь" in present and _HARD.search(text):
         left.discard("bg")
+    if "bg" in left and _NOT_BULGARIAN.search(lowered):
+        left.discard("bg")
+    if "mk" in left and len(left) > 1 and _NOT_MACEDONIAN.search(lowered):
+        left.discard("mk")
+    listed = found.keys() & left
     if letters >= 40 and "і" not in present and "ї" not in present:
         left -= {"uk", "be"}
-    if letters >= 20 and present.isdisjoint("ъщьюяйыэё") and (not found or not found.keys().isdisjoint(("sr", "mk"))):
+    if letters >= 20 and present.isdisjoint("ъщьюяйыэё") and (not listed or listed & {"sr", "mk"}):
         left &= {"sr", "mk"}
     return frozenset(left) or _WRITTEN_IN["Cyrl"]
 

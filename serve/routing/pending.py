@@ -1,10 +1,13 @@
-"""Tells a translation that was ordered before its text was there.
+"""Tells a translation that was ordered in the turn before: its text came later, or another text comes after it.
 
-The order is answered in its own language, the text that follows it in the language ordered. Looks at short messages
-alone, so that an order with its text is never taken for one.
+An order without its text is answered in its own language, the text that follows in the language ordered. An order with
+its text holds for the next message too if that is a text of the same language, and asks the assistant nothing.
 """
 
 import re
+
+from serve.routing import directive
+from serve.routing.wording import Wording, wording
 
 _ANNOUNCES = re.compile(
     r"\b(?:following|next|these|this) (?:sentence|text|paragraph|passage|phrase|word|message)s?\b"
@@ -27,3 +30,45 @@ def announces(message: str) -> bool:
 def awaited(earlier: str, answer: str) -> bool:
     """Say whether the message after these two is the text that the first one announced and the second asked for."""
     return bool(answer) and len(answer) <= _QUESTION and announces(earlier)
+
+
+_GIVEN = re.compile(r"[:：\n]\s*")
+_LONGEST_TEXT = 400  # characters of a message that is taken for the next text
+_ASKS = re.compile(
+    r"[?？]\s*$|^\W*(?:and|now|tell|explain|give|write|make|show|list|suggest|what|why|how|which|who|is|are|can|could|do"
+    r"|does|und|jetzt|erklär|gib|schreib|mach|nenn|et|maintenant|explique|donne|écris|fais|y|ahora|explica|da|dame"
+    r"|escribe|haz|e|ora|spiega|scrivi|fammi|agora|escreva|faça|а|и|теперь|объясни|напиши|сделай|расскажи)\w*\b"
+    r"|^(?:请|請|那|再|把|给我|帮|解释|写|换|改|もっと|では|教えて|더|그럼)",
+    re.IGNORECASE,
+)
+_OF_IT = re.compile(
+    r"[\"“«„「]|\b(?:thanks?|thx|dank\w*|merci|gracias|obrigad[oa]|grazie|bedankt|tack|takk?|dzięk\w*|спасибо|дякую"
+    r"|translat\w*|übersetz\w*|tradu\w*|vertal\w*|перев[её]\w*|word|wort|mot|palabra|parola|palavra|слово"
+    r"|formal\w*|informal\w*|förmlich\w*|formel\w*|shorter|kürzer|means?|bedeutet|heißt|signifi\w*|pronunc\w*"
+    r"|pronounc\w*|ausgesprochen|alternativ\w*|grammati\w*|gramáti\w*)\b"
+    r"|谢|翻译|翻譯|意思|发音|単語|翻訳|意味|ありがと|번역|감사|고마",
+    re.IGNORECASE,
+)
+
+
+def given(order: str) -> tuple[str, str]:
+    """Split an order to translate from the text that it gives; the latter is empty if it gives none."""
+    parts = _GIVEN.split(order.strip(), maxsplit=1)
+    return (parts[0], parts[1]) if len(parts) == 2 else (order, "")
+
+
+def may_go_on(earlier: str, answer: str, message: Wording) -> bool:
+    """Say whether an order to translate, given with its text, may hold for a message that names no task."""
+    if not earlier or not answer or not 1 < len(message.text) <= _LONGEST_TEXT:
+        return False
+    if ":" not in earlier and "：" not in earlier and "\n" not in earlier:
+        return False
+    order, text = given(earlier[:_LONGEST_TEXT])
+    if not text or len(order) > _LONGEST or not directive.translates(wording(order)):
+        return False
+    return not _OF_IT.search(message.lowered)
+
+
+def may_ask(message: str) -> bool:
+    """Say whether a message in the order's own language may be meant for the assistant: asks, or tells to do."""
+    return bool(_ASKS.search(message))

@@ -30,6 +30,7 @@ _ERROR_LABELS = (
     " lỗi virhe greška galat ralat"
 )
 _LABELS = frozenset(_ERROR_LABELS.split())
+_REPORTS = _LABELS | {"hatası"}
 _REPORTED = re.compile(r"[A-Z]\w*(?: [^\s.!?]+){2}(?:.*?[.!?]|.*?,)\s+(?=\S)")
 _SIGN_OF_CODE = re.compile(r"[{}();=<>\[\]|\\_$#&]")
 _TOOLS = (
@@ -242,6 +243,8 @@ def _asks(line: str) -> bool:
     if not lead:
         return False
     found = words.count(lead[0])
+    if ": " in line and not _REPORTS.isdisjoint(lead[0].lower().split()):
+        return True
     return line.rstrip().endswith(("?", "？")) or max(found.values(), default=0) - found.get("en", 0) >= 2
 
 

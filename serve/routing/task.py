@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from serve.routing import directive
+from serve.routing.editing import edits
 from serve.routing.prose import Prose
 from serve.routing.wording import Wording, wording
 
@@ -28,7 +29,7 @@ _PROGRAMMING = _set(
     " react node nodejs numpy pandas django flask fastapi perl scala haskell julia matlab vba mysql postgres"
     " postgresql sqlite pythonu pythonban pythonissa pythonilla pythonem javě javie javában javassa javascriptu regex"
     " regexp cpp js ts tsx jsx vue angular pytorch tensorflow dockerfile makefile git gicie gitem docker kubectl npm"
-    " flutter laravel nginx yaml terraform ansible"
+    " flutter laravel nginx yaml terraform ansible aiogram pytest"
 )
 _PARTS = _set(
     "function code script class method query regex regexp algorithm component program snippet bug error dict"
@@ -38,7 +39,7 @@ _PARTS = _set(
     " funkcję funkcja skrypt funkci fonksiyon kod fungsi kode hàm tuplas automation redirect bucket push flexbox"
     " commit branch container rebase merge one-liner oneliner liner command queries macro formula formel customers"
     " soubor souboru souborů pliku plik fájl tiedosto řetězce programmu kód kódu skripti ohjelma funktio koodi"
-    " függvény programot funcție"
+    " függvény programot funcție hata hatası hatayı fehler erreur errore erro fout chyba błąd fel feil lỗi workflow"
 )
 _WITH = _set("in with using en em con com mit avec met w v ve på i med na în cu на в у за ile ב trong")
 _AFTER = _set("ile ilə dilinde kullanarak")
@@ -71,18 +72,18 @@ _EASTERN_CODE = re.compile(
     "报错|報錯|^(?:错误|錯誤|エラー|오류|에러) ?[:：] ?[a-z]{2}|占用[^。\n]{0,8}端口"
     "|正则表达式|封装成|正則表達式|正規表現|单元测试|這段程式碼|这段代码|這段代碼|这段程序"
     "|(?:写|寫|给出|编写|实现)[^。，\\n]{0,10}(?:代码|代碼|函数|函數|脚本)"
-    "|用\\s*(?:go|c|r)(?:语言|語言)?\\s*(?:写|寫|实现|编写)"
+    "|用\\s*(?:go|c|r)(?:语言|語言)?\\s*(?:写|寫|实现|编写)|פייתון|apps script|오류 ?뜨"
     "|コードを書|このコード|이 코드|excel[^。\n]{0,16}(?:公式|関数|함수|수식|képlet|fórmula)|\\bв go\\b"
 )
 _JSON = re.compile(
     r"\b(?:erstell|erzeug|generier|creat|generat|make|give me|gib|génèr|crée|crea|gener|cria|gere"
-    r"|maak|skapa|stwórz|zwróć"
+    r"|maak|skapa|stwórz|zwróć|retorn|extra[ei]"
     r"|return|respond|reply|answer|output|restituisc|devuelv|retourn|renvoi|devolv|return|vytvoř"
     r"|создай|верни|сделай)\w*"
     r"[^.\n]{0,40}\bjson\b|(?:输出|輸出|生成|返回|转成|轉成|给我|用"
     r"|出力)[^。\n]{0,10}json|json[^。\n]{0,8}(?:にして|に変換|로|으로)"
     r"|\b(?:as|in|into|valid|only|to|a|als|en|in|un|ein|format|gültiges|strict)(?: a| an| ein"
-    r"| valid)? json\b|\bjson (?:object|format|array|only|string|output|response|schema)"
+    r"| valid)? json\b|\bjson-(?:muo|form)|\bjson (?:object|format|array|only|string|output|response|schema)"
     r"|以\s*json|json\s*(?:形式|格式|で|으로|형식|を出力|返回|输出)"
 )
 _TO_JSON = re.compile(
@@ -90,27 +91,6 @@ _TO_JSON = re.compile(
     r"|zet|przekonwertuj|преобразуй|конвертируй|переведи|[把将將]|请把|請把)[^.。?\n]{0,40}"
     r"(?:\b(?:to|into|as|in|en|em|na|naar|в)(?: valid| an?)? |[成为為]\s*)json"
     r"(?: (?:object|array|format|um|please|bitte)|格式|形式)*\s*(?:[.:。：\n]|$)"
-)
-_EDIT = re.compile(
-    r"^(?:.{0,40}?\b)?(?:fix|correct|proofread|polish|improve|rewrite|rephrase|paraphrase|shorten|edit"
-    r"|revise|reword|simplify|copy-?edit|korriger|korrigier|verbesser|umschreib|formulier|überarbeit|kürz|corrig|amélior|reformul|réécri|raccourci|mejor|reescrib"
-    r"|corrij|corríg|corríj|mejór|reescríb|acórt|melhor|reescrev|correg|riscriv|miglior|riformul|verbeter|herschrijf|corrigeer|rätta"
-    r"|förbättr|skriv om|ret\b|omskriv"
-    r"|rett|forbedr|forkort|gjør|popraw|skróć|zredaguj|oprav|uprav|zkrať|přeformuluj|popravi"
-    r"|javítsd|rövidíts|korjaa|lyhennä|muotoile|corectează|reformulează|scurtează|lektor|corregeix"
-    r"|millora|escurça|inkorten|kort|abrege|abrège|acorta|resúmelo|encurte|accorcia|przeredaguj"
-    r"|przepisz|düzelt|yeniden yaz|sửa|perbaiki|исправ|перепиш|улучши|отредактир|виправ)\w*"
-    r"|\b(?:maak|mach|mache|rends?|haz|hazlo|rendi|torne|deixe|gör|gjør|gør|tee|fă|učini|zrób)\b.{0,40}\b(?:beter"
-    r"|korter|formeler|duidelijker|besser|kürzer|höflicher|förmlicher|flüssiger|plus|moins|más|menos|più|meno|mais"
-    r"|bättre|kortare|bedre|kortere|paremm|lyhyemm|mai|krótsz|lepsz)"
-    r"|\bmach(?:e|t)? (?:mir )?daraus\b"
-    r"|\bmake (?:this|the|it|my|following)\b.{0,40}\b(?:more|less|sound|shorter|longer|clearer|polite"
-    r"|formal|concise|professional)"
-)
-_EASTERN_EDIT = re.compile(
-    "改正|润色|潤飾|潤色|修改|改写|改寫|校对|校對|纠正|糾正|错别字|錯字|改得|扩写|缩短|精简|缩到|縮到"
-    "|缩成|缩减|压缩|縮短|缩写|精炼|简化|改成(?:书面|書面|口语|口語|正式|礼貌|更)|改错|改通顺|直して|訂正|修正して|簡潔に|丁寧に|校正|添削"
-    "|書き直|言い換え|推敲|고쳐|교정|다듬|수정해"
 )
 _WORK = re.compile(
     r"(?:please |bitte |can you |could you )?(?:summari[sz]e|analy[sz]e|extract|classify|fass|résume|resume"
@@ -150,7 +130,7 @@ def asked_for(instruction: Wording, prose: Prose, *, translation: bool) -> str:
         return "json" if "json" in lowered and _TO_JSON.match(lowered) else "code"
     if "json" in lowered and asks_json(lowered):
         return "json"
-    return "edit" if _material(instruction.text, prose) and _edits(lowered) else "prose"
+    return "edit" if _material(instruction.text, prose) and edits(instruction) else "prose"
 
 
 def standing(system: Wording, instruction: Wording, answer: str) -> str:
@@ -228,11 +208,7 @@ def sets_to_work(paragraph: str) -> bool:
     """Say whether a paragraph asks for something to be done with text that follows it."""
     beginning = wording(paragraph[:160])
     lowered = beginning.lowered
-    return bool(_WORK.match(lowered)) or directive.translates(beginning) or _edits(lowered)
-
-
-def _edits(lowered: str) -> bool:
-    return bool(_EDIT.search(lowered[:120]) or (not lowered.isascii() and _EASTERN_EDIT.search(lowered)))
+    return bool(_WORK.match(lowered)) or directive.translates(beginning) or edits(beginning)
 
 
 def _material(instruction: str, prose: Prose) -> bool:

@@ -26,7 +26,7 @@ _LISTS = {
     " reasons reason ways also all has or us last may time word work find go format ideas"
     " solve simplify evaluate differentiate factorize compute teh waht whta hwo adn taht thier pls plz dont doesnt"
     " didnt isnt wont whos thats wanna gonna gimme lemme",
-    "de": "rezept reise planen beste bester bestes geschenk einfach einfaches der das und ist nicht"
+    "de": "fehler rezept reise planen beste bester bestes geschenk einfach einfaches der das und ist nicht"
     " ich du wie warum wer wann wo welche welcher welches eine einen einem einer auf"
     " für mit von zu zum zur kannst können bitte danke vielen hallo erkläre erklär nenne gib mir mein"
     " meine dein sie wir ihr sind war wird werden auch noch aber oder wenn dass weil über zwischen"
@@ -38,7 +38,7 @@ _LISTS = {
     " viele will drei zwei vier fünf sechs sieben acht neun zehn wörter wort satz zeit jahr jahre tag"
     " leben welt stadt land buch neue neu groß klein wenig dann jetzt hier dort vor danach synonyme gründe"
     " schritte hund katze option anfrage erste also all last find fast kind format or",
-    "fr": "recette facile idée cadeau voyage le les des une est pas je tu nous vous ils elle"
+    "fr": "erreur recette facile idée cadeau voyage le les des une est pas je tu nous vous ils elle"
     " pourquoi comment quand quel quelle quels quelles qui"
     " où avec pour dans sur par plus mais donc et ou cette ces mon ma mes ton votre moi peux pouvez merci"
     " bonjour beaucoup c'est qu'est-ce quoi explique donne raconte écris être fait faire entre au aux du"
@@ -64,7 +64,7 @@ _LISTS = {
     " poco bien mal entonces ahora aquí allí aunque mientras según antes después sé sea concisa conciso"
     " responda proponga formato nivel conduce consta perro gato sinónimos razones formas pasos has ideas"
     " go",
-    "pt": "receita presente viagem fácil os uma é não você como qual quando quem onde com para mas"
+    "pt": "erro resolvo receita presente viagem fácil os uma é não você como qual quando quem onde com para mas"
     " mais muito obrigado obrigada olá pode"
     " posso me escreva explique conte dê um do da dos das na nas nos pelo pela são está meu minha seu sua"
     " hoje estou diferença isso este esta fazer ser tem ao à também porque foi sobre bom dia de se a o e"
@@ -73,7 +73,7 @@ _LISTS = {
     " nunca cada sem outro outra melhor tudo nada faça use três quatro cinco seis sete oito nove dez"
     " palavras palavra frase tempo ano anos vida mundo cidade país livro mesmo novo grande pequeno pouco"
     " bem mal então agora aqui ali antes depois sinônimos motivos passos cachorro gato problema",
-    "it": "ricetta veloce regalo viaggio il gli una è non che come perché quando chi dove quale"
+    "it": "errore ricetta veloce regalo viaggio il gli una è non che come perché quando chi dove quale"
     " quali con per ma più molto grazie ciao mille"
     " puoi può dammi dimmi raccontami scrivi spiegami spiega mi tuo sono sei della del dei delle nel nella"
     " alla al questo questa oggi cosa cos'è differenza tra fra anche stai bene lo sul hai un in la le se"
@@ -83,31 +83,31 @@ _LISTS = {
     " quattro cinque sette otto nove dieci parole parola frase tempo anno anni giorno vita mondo città"
     " paese libro stesso nuovo grande piccolo poco male allora adesso ora là prima dopo era film sinonimi"
     " motivi passi cane gatto richiesta sorelle fratelli rispondi rispondere",
-    "nl": "het een is niet ik je jij hoe waarom wie wanneer waar welke wat van voor met op en maar ook nog"
+    "nl": "fout het een is niet ik je jij hoe waarom wie wanneer waar welke wat van voor met op en maar ook nog"
     " bedankt dank hallo gaat kun kan geef mij vertel schrijf leg uit zijn ben bent wordt worden de deze"
     " dit die naar verschil tussen om te goed boek heeft hebben als er in of aan al was zo bij me we ze"
     " over hun mijn dan nu help want noem beschrijf vergelijk maak vertaal bedenk definieer bereken moet"
     " moeten kunnen wil graag hulp altijd nooit elke zonder beter alle man veel meer mag had zou drie twee"
     " vier vijf zes zeven acht negen tien woorden woord zin tijd jaar dag leven wereld stad land nieuw"
     " groot klein weinig hier daar na hond kat word last find kind hard us work",
-    "sv": "och är inte jag du hur varför vem när var vilken vad för med på av att det den ett en som kan tack"
+    "sv": "fel och är inte jag du hur varför vem när var vilken vad för med på av att det den ett en som kan tack"
     " så mycket berätta förklara skriv mig min din till om mellan skillnaden bra från eller i men alla man"
     " sig har vi de ska hej över under föreslå lista beskriv jämför skapa översätt nämn ge bättre alltid"
     " aldrig utan skulle behöver vill hjälp tre två fyra fem ord tid år dag liv värld stad land bok ny"
     " stor liten nu här där får",
-    "da": "og er ikke jeg du hvordan hvorfor hvem hvornår hvor hvilken hvad for med på af at det den et en som"
+    "da": "fejl og er ikke jeg du hvordan hvorfor hvem hvornår hvor hvilken hvad for med på af at det den et en som"
     " kan tak mange fortæl forklar skriv mig min din til om mellem forskellen god fra eller i så men alle"
     " man sig har vi de skal hej ud nu over under bog kunne have nævn beskriv sammenlign lav oversæt"
     " foreslå giv bedre altid aldrig uden skulle vil hjælp bedst tre to fire fem ord tid år dag liv verden"
     " by land ny stor lille her der må time efter meget gøre gør op uge lave laver nogle nogen blive bare bliver"
     " fordi dette disse hvilke dig endnu måske opskrift nem måde bedste køre koster bør arbejde morgen børn rigtig",
-    "no": "og er ikke jeg du hvordan hvorfor hvem når hvor hvilken hva for med på av at det den et en som kan"
+    "no": "feil og er ikke jeg du hvordan hvorfor hvem når hvor hvilken hva for med på av at det den et en som kan"
     " takk mange fortell forklar skriv meg min din til om mellom forskjellen god fra eller noe i så men"
     " alle man seg har vi de skal hei ut nå over under bok kunne nevn beskriv sammenlign lag oversett"
     " foreslå gi bedre alltid aldri uten skulle vil hjelp best tre to fire fem ord tid år dag liv verden"
     " by land ny stor liten her der må time etter mye gjøre gjør opp uke lage lager noen bli vegg veggen bare blir"
     " fordi dette disse hvilke deg ennå kanskje oppskrift enkel måte beste kjøre koster bør jobb morgen barn veldig",
-    "fi": "ja on ei minä sinä miten miksi kuka milloin missä mikä mitä kiitos hei kerro selitä kirjoita voitko"
+    "fi": "virhe ja on ei minä sinä miten miksi kuka milloin missä mikä mitä kiitos hei kerro selitä kirjoita voitko"
     " olla tämä se että paljon hyvää me he ne en jos kun tai sen ehdota luettele kuvaile vertaa luo käännä"
     " anna parempi aina tarvitsen haluan mistä mihin kolme kaksi neljä viisi sana aika vuosi päivä elämä"
     " maailma kaupunki maa kirja uusi nyt tässä siellä",
@@ -116,18 +116,18 @@ _LISTS = {
     " we ten ta te są ma ale tak by mu my list podaj opisz porównaj stwórz przetłumacz wymień zaproponuj"
     " powinienem chcę potrzebuję pomóż mam mogę zawsze nigdy każdy bez lepiej lepszy które który która"
     " name trzy dwa cztery pięć sześć słowa słowo zdanie czas rok lata dzień życie świat miasto kraj"
-    " książka nowy duży mały teraz tutaj tam ile ilu mają poziom klasa zadanie pierwsze format may",
+    " błąd chyba książka nowy duży mały teraz tutaj tam ile ilu mają poziom klasa zadanie pierwsze format may",
     "cs": "a je ne já ty jak proč kdo kdy kde jaký jaká jaké co pro s v na se to prosím děkuji ahoj můžeš napiš"
     " vysvětli mi můj mezi že od po dobrou moc jsem jsou rozdíl i o u si ten ta ale by mu do za ma my list"
     " navrhni popiš porovnej vytvoř přelož vyjmenuj uveď lepší vždy nikdy bez potřebuji chci mám který"
     " která které kterém tři dva čtyři pět slovo věta čas rok den život svět město kniha nový velký malý"
-    " teď tady tam kolik",
+    " teď tady tam kolik chyba chybu",
     "tr": "ve bir bu ne neden nasıl kim nerede hangi mi mı nedir nasılsın için ile merhaba teşekkürler teşekkür"
     " bana lütfen çok yaz anlat açıkla olan var yok da de daha iyi ben sen evet o şu mu mü ki en az iki ya"
     " biz siz listele tanımla karşılaştır oluştur çevir özetle öner önerir misin liste her zaman istiyorum"
     " lazım nasıldır hakkında üç dört beş kelime cümle yıl gün hayat dünya şehir ülke kitap yeni büyük"
-    " küçük şimdi burada kadar uzakta midir mıdır mudur müdür musun mısın",
-    "vi": "là gì như thế nào tại sao khi ai ở đâu và của cho với không có tôi bạn xin chào cảm ơn hãy một các"
+    " hata hatası küçük şimdi burada kadar uzakta midir mıdır mudur müdür musun mısın",
+    "vi": "lỗi là gì như thế nào tại sao khi ai ở đâu và của cho với không có tôi bạn xin chào cảm ơn hãy một các"
     " những được trong vào anh em ta ra do đi viết dịch liệt kê tóm tắt so sánh đề xuất nên muốn cần giúp"
     " bao nhiêu hay hơn ba hai bốn năm từ câu thời gian ngày giới thành phố nước sách mới lớn nhỏ bây giờ"
     " đây",
@@ -143,7 +143,7 @@ _LISTS = {
     " an zi viață lume oraș carte nou mare mic acum aici acolo",
     "und": "ni hao wo shi bu zhi dao zen yang hen xie ming tian jin qian shenme weishenme zenme watashi wa desu"
     " arigatou konnichiwa nani doko ohayou hai kya mujhe kaise nahi kyun aap namaste",
-    "hu": "és a az nem én te hogyan hogy miért ki mikor hol melyik mi köszönöm szia kérlek írj egy jó van de se"
+    "hu": "hiba és a az nem én te hogyan hogy miért ki mikor hol melyik mi köszönöm szia kérlek írj egy jó van de se"
     " ha ti ez be le meg javasolj írd hasonlítsd fordítsd sorolj mindig soha nélkül szeretnék segíts három"
     " kettő négy öt szó idő év nap élet világ város könyv új nagy kis most itt ott",
     "ru": "и в не на что как это почему кто где когда какой какая какие чем для с по ты я мне мой привет"
@@ -284,8 +284,9 @@ def weigh(text: str) -> dict[str, float]:
 def count(text: str) -> dict[str, int]:
     """Count the function words of each language in the beginning of a text."""
     found: dict[str, int] = {}
+    owner, punctuation = _OWNER.get, PUNCTUATION
     for word in split(text):
-        tag = _OWNER.get(word.strip(PUNCTUATION))
+        tag = owner(word.strip(punctuation))
         if tag:
             found[tag] = found.get(tag, 0) + 1
     return found

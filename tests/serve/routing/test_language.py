@@ -77,3 +77,18 @@ def test_one_model_serves_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        pytest.param("Како да поднесем захтев за нову личну карту преко интернета?", "sr", id="Serbian"),
+        pytest.param("Како да поднесам барање за нова лична карта преку интернет?", "mk", id="Macedonian"),
+        pytest.param("Как да подам заявление за нова лична карта през интернет?", "bg", id="Bulgarian"),
+        pytest.param("ELI5 inflation", "en", id="English shorthand"),
+        pytest.param("ELI5 la inflación", "es", id="English shorthand before Spanish"),
+        pytest.param("docker compose con wordpress y mysql", "es", id="small words among terms"),
+    ],
+)
+def test_neighbours_and_borrowed_words_are_told_apart(text: str, language: str) -> None:
+    assert language_of(text, model()) == language

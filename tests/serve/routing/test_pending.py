@@ -36,3 +36,22 @@ def test_the_order_is_answered_in_its_own_language_and_the_text_in_the_one_order
 def test_a_long_answer_ends_the_waiting() -> None:
     assert pending.awaited(ORDER, QUESTION)
     assert not pending.awaited(ORDER, "Le chat dort. " * 20)
+
+
+STANDING = "translate to english: Bin gleich da, steck im Stau"
+DONE = "I'll be there soon, stuck in traffic."
+
+
+@pytest.mark.parametrize(
+    ("message", "language", "task"),
+    [
+        pytest.param("Kannst du schon mal Getränke bestellen?", "en", "translation", id="another text"),
+        pytest.param("Was heißt Stau hier genau?", "de", "prose", id="a question about it"),
+        pytest.param("Danke dir, das war sehr nett von dir", "de", "prose", id="thanks"),
+        pytest.param("Is that formal or informal?", "en", "prose", id="the order's own language"),
+    ],
+)
+def test_an_order_given_with_its_text_holds_for_another_text_alone(message: str, language: str, task: str) -> None:
+    turns = zip(("user", "assistant", "user"), (STANDING, DONE, message), strict=True)
+    cell = classify({"messages": [{"role": r, "content": c} for r, c in turns]}, "chat", model())
+    assert (cell.language, cell.task) == (language, task)

@@ -1,0 +1,50 @@
+"""Sorts a prompt to be continued: its end tells the language and the task of what comes next.
+
+Reads a bounded end of it; what it can't tell is `und`.
+"""
+
+import re
+from typing import Any
+
+from serve.routing import directive
+from serve.routing.language import Identify, language_of
+from serve.routing.prose import read
+from serve.routing.wording import wording
+
+_LABELLED = 300  # characters read before a label
+
+
+def completed(prompt: Any, identify: Identify) -> tuple[str, str]:
+    """Name the language and the task of what comes next. Never raises."""
+    prompt = _first_string(prompt)
+    tail = prompt[-600:]
+    prose = read(tail)
+    text = "\n".join(prose.paragraphs)
+    label = text.rpartition("\n")[2].rstrip()
+    if label.endswith((":", "：")) and len(label) < 30:
+        named = directive.label(label[:-1])
+        if named:
+            return named, "translation"
+        if label[:-1].lower().endswith("json"):
+            return language_of(text[:_LABELLED], identify), "json"
+    if prose.code and len(text) < 40:
+        return _commented(tail, identify), "code"
+    order = wording(text)
+    language = directive.target(order) if directive.translates(order) else None
+    kind = "translation" if language else "code" if prose.code or tail.startswith(_OPENS_CODE) else "prose"
+    return language or language_of(text[-240:], identify), kind
+
+
+_OPENS_CODE = ("//", "-- ", "/*", "#!")
+_COMMENT = re.compile(r"^[ \t]*(?:#(?!!)|//+|--|/?\*+)[ \t]+(\S+ \S+ .*|.*[^\x00-\x7f]{4}.*)$", re.MULTILINE)
+
+
+def _commented(code: str, identify: Identify) -> str:
+    """The language that comments in front of code to be continued are written in."""
+    return language_of(" ".join(_COMMENT.findall(code)[:4]), identify)
+
+
+def _first_string(prompt: Any) -> str:
+    if isinstance(prompt, list) and prompt:
+        prompt = prompt[0]
+    return prompt if isinstance(prompt, str) else ""

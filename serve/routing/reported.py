@@ -1,0 +1,51 @@
+"""Finds the user's own words round what a program said, where nothing quotes it: "erro no node: ... como resolvo".
+
+Programs speak English to users of every language, so of a short question with a message in it only its two ends tell.
+"""
+
+import re
+
+from serve.routing import words
+from serve.routing.language import UNDETERMINED, Identify, language_of
+
+_SHORT = 300  # characters
+_LEADING = re.compile(r"[^:]{2,40}?(?= ?:|\s+[\"'(]?(?:[A-Z0-9]|\S*[^\w\s,;.?!]\S))")
+_TRAILING = re.compile(r"(?:(?:^|\s)[^\W\d_]+[#+]*(?:['’-][^\W\d_]+)*,?){1,5}[\s?!.]*$")
+_ENDS = (5, 4, 3, 2)  # words
+
+
+def language_around(text: str, identify: Identify) -> str:
+    """Name the foreign language of a short text's two ends, or `und` where they are English or tell nothing."""
+    spoken = text.split()
+    if len(text) > _SHORT or (_english(spoken[:2]) and _english(spoken[-2:])):
+        return UNDETERMINED
+    leading, trailing = _LEADING.match(text), _TRAILING.search(text[-80:])
+    lead = leading[0] if leading else ""
+    tail = trailing[0].split() if trailing else []
+    for count in _ENDS:
+        if count <= len(tail) or count == _ENDS[-1]:
+            language = _foreign(f"{lead} {' '.join(tail[-count:])}".strip(), identify)
+            if language != UNDETERMINED:
+                return language
+    return _foreign(lead, identify)
+
+
+def foreign_ends(text: str) -> bool:
+    """Say whether the first or the last two words of a text hold none of English."""
+    spoken = text.split()
+    return any("en" not in words.weigh(" ".join(end)) for end in (spoken[:2], spoken[-2:]))
+
+
+def _english(end: list[str]) -> bool:
+    """Say whether English is what a few words say most for."""
+    weights = words.weigh(" ".join(end))
+    return weights.get("en", 0.0) >= max(weights.values(), default=1.0)
+
+
+def _foreign(spoken: str, identify: Identify) -> str:
+    weights = words.weigh(spoken)
+    english = weights.get("en", 0.0)
+    if max(weights.values(), default=0.0) <= english:
+        return UNDETERMINED
+    language = language_of(spoken, identify)
+    return language if weights.get(language, 0.0) > english else UNDETERMINED

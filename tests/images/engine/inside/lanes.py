@@ -3,7 +3,8 @@
 
 Drafters are stand-ins that say who they are; everything else is vLLM's and ours. Out, into the file that is the only
 argument: {"asked": [[drafter, draft tokens, has inner states] of each case], "drafts": [tokens of each case], "graphs":
-{case: [mode, tokens, requests, query length of a uniform graph, longest query of a mixed one]}}.
+{case: [mode, tokens, requests, query length of a uniform graph, longest query of a mixed one]}, "salts": [of each lane,
+of each lane where the client has one]}.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from polydraft_vllm.lanes import config, drafters, graphs
+from polydraft_vllm.lanes import admission, config, drafters, graphs
 from vllm.config.compilation import CUDAGraphMode
 
 LANES = config.read(
@@ -98,12 +99,18 @@ def graph(manager: Any, requests: int, tokens: int, uniform: int | None, longest
     return [found.cg_mode.name, found.num_tokens, found.num_reqs, found.uniform_token_count, found.max_query_len]
 
 
+def salts(given: str | None) -> dict[str, str | None]:
+    assert LANES is not None
+    return {name: admission.salt(lane, LANES, given) for name, lane in LANES.by_name.items()}
+
+
 def main() -> None:
     done = {name: drafting(*case) for name, case in CASES.items()}
     manager = planned()
     answer = {
         "asked": {name: asked for name, (asked, _) in done.items()},
         "drafts": {name: drafts for name, (_, drafts) in done.items()},
+        "salts": [salts(None), salts("client's")],
         "graphs": {
             "one body": graph(manager, 1, 1, 1, 1),
             "eight bodies": graph(manager, 8, 8, 1, 1),

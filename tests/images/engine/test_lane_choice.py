@@ -50,6 +50,13 @@ def test_several_lanes_may_share_a_drafter() -> None:
     assert found.default.name == "short"
 
 
+def test_a_drafter_makes_no_more_than_its_longest_lane_takes() -> None:
+    found = lanes(
+        lanes={"short": {"drafter": "mtp", "draft_tokens": 1}, "longer": {"drafter": "mtp", "draft_tokens": 2}}
+    )
+    assert {name: drafter["num_speculative_tokens"] for name, drafter in found.drafters_in_use().items()} == {"mtp": 2}
+
+
 @pytest.mark.parametrize("config", [None, {}, {"something": "else"}])
 def test_an_engine_without_lanes_has_none(config: Any) -> None:
     assert read(config) is None
@@ -70,6 +77,13 @@ def test_an_engine_without_lanes_has_none(config: Any) -> None:
         ({"drafters": BOTH, "default": "fast"}, "default"),
         ({"drafters": BOTH, "lane": {}}, "'lane'"),
         ({"drafters": {"a": EAGLE3, "b": EAGLE3}}, "only one"),
+        ({"drafters": {"v1.5": MTP}}, "'v1.5'"),
+        ({"drafters": {"": MTP}}, "''"),
+        ({"drafters": {"mtp": MTP | {"method": ["mtp"]}}}, "drafters.mtp.method"),
+        ({"drafters": BOTH, "lanes": []}, "lanes"),
+        ({"drafters": BOTH, "lanes": {"a": {"drafter": ["mtp"]}}}, "lanes.a.drafter"),
+        ({"drafters": BOTH, "default": []}, "default"),
+        ({"drafters": {"mtp": MTP | {"rejection_sample_method": "synthetic"}, "eagle3": EAGLE3}}, "rejection_sample"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(said: Any, named: str) -> None:

@@ -58,7 +58,8 @@ def test_every_batch_of_lanes_has_a_full_graph(answer: dict[str, Any], batch: st
 
 def test_only_lanes_without_a_drafter_that_keeps_kv_share_a_prefix_cache(answer: dict[str, Any]) -> None:
     """EAGLE-3 never finds a block that was filled while it rested; a client's own salt keeps its meaning."""
-    plain, salted = answer["salts"]
+    plain, salted, forged = answer["salts"]
     assert plain["body"] is plain["mtp"] is None
-    assert salted["body"] == salted["mtp"] == "client's"
-    assert len({plain["eagle3"], salted["eagle3"], None, "client's"}) == 4
+    assert salted["body"] == salted["mtp"]
+    assert len({plain["body"], salted["body"], plain["eagle3"], salted["eagle3"]}) == 4
+    assert forged["body"] != plain["eagle3"]

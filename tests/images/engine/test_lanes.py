@@ -9,7 +9,8 @@ from tests.images.engine.models import DEMO, PROMPTS, body
 
 pytestmark = pytest.mark.engine
 
-GREEDY = {"temperature": 0, "max_tokens": 64, "ignore_eos": True}
+GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 64, "ignore_eos": True}
+BIAS = {7: 100.0}
 LANES = ("body", "eagle3", "short", None)
 
 
@@ -31,7 +32,10 @@ def batches() -> list[dict[str, Any]]:
     capped = [
         {"prompts": PROMPTS, "sampling": in_lane("eagle3") | {"extra_args": {"lane": "eagle3", "draft_tokens": 2}}}
     ]
-    unverifiable = [{"prompts": PROMPTS, "sampling": in_lane("eagle3", logit_bias={7: -100.0})}]
+    biased = in_lane("eagle3", logit_bias=BIAS)
+    others = [biased if i % 2 else in_lane("eagle3") for i in range(len(PROMPTS))]
+    certain = in_lane("eagle3", temperature=2.0, min_p=1.0, seed=1)
+    unverifiable = [{"prompts": PROMPTS, "sampling": sampling} for sampling in (biased, others, certain)]
     return alone + mixed + capped + unverifiable
 
 
@@ -54,10 +58,19 @@ def test_every_lane_gives_the_bodys_tokens_alone_and_mixed(answers: tuple[Answer
         assert together["batches"][batch] == alone["batches"][0], batch
 
 
+def test_what_cannot_be_verified_is_honoured_on_the_body(answers: tuple[Answer, Answer]) -> None:
+    """A bias that leaves one token, alone and beside drafts; `min_p` 1, which leaves the likeliest one."""
+    alone, together = answers
+    biased = [[7] * GREEDY["max_tokens"]] * len(PROMPTS)
+    assert together["batches"][6] == biased
+    assert together["batches"][7] == [biased[0] if i % 2 else alone["batches"][0][i] for i in range(len(PROMPTS))]
+    assert together["batches"][8] == alone["batches"][0]
+
+
 @pytest.mark.parametrize(
     ("batch", "longest"),
-    [(0, 0), (1, 3), (2, 1), (3, 0), (5, 2), (6, 0)],
-    ids=["body", "eagle3", "short", "default", "capped", "unverifiable"],
+    [(0, 0), (1, 3), (2, 1), (3, 0), (5, 2), (6, 0), (8, 0)],
+    ids=["body", "eagle3", "short", "default", "capped", "biased", "min_p"],
 )
 def test_a_lane_drafts_as_many_tokens_as_it_says(answers: tuple[Answer, Answer], batch: int, longest: int) -> None:
     for steps in drafted(answers[1], batch):

@@ -3,8 +3,8 @@
 
 Drafters are stand-ins that say who they are; everything else is vLLM's and ours. Out, into the file that is the only
 argument: {"asked": [[drafter, draft tokens, has inner states] of each case], "drafts": [tokens of each case], "graphs":
-{case: [mode, tokens, requests, query length of a uniform graph, longest query of a mixed one]}, "salts": [of each lane,
-of each lane where the client has one]}.
+{case: [mode, tokens, requests, query length of a uniform graph, longest query of a mixed one]}, "salts": [of each lane
+without one of the client's, with one, with one that would pass for a drafter's]}.
 """
 
 import json
@@ -110,7 +110,7 @@ def main() -> None:
     answer = {
         "asked": {name: asked for name, (asked, _) in done.items()},
         "drafts": {name: drafts for name, (_, drafts) in done.items()},
-        "salts": [salts(None), salts("client's")],
+        "salts": [salts(None), salts("client's"), salts("eagle3\0")],
         "graphs": {
             "one body": graph(manager, 1, 1, 1, 1),
             "eight bodies": graph(manager, 8, 8, 1, 1),

@@ -11,6 +11,7 @@ from polydraft_vllm import (
     synthetic,
     worker,
 )
+from polydraft_vllm.lanes import undrafted_sampling
 
 
 def mend() -> None:
@@ -18,5 +19,11 @@ def mend() -> None:
     compiling.mend()
     gemma4_processing.mend()
     worker.before_first_kernel(
-        sampling.mend, synthetic.mend, rotary.mend, short_conv.mend, mamba_copy.mend, ordered_embeddings.mend
+        sampling.mend,
+        synthetic.mend,
+        rotary.mend,
+        short_conv.mend,
+        mamba_copy.mend,
+        ordered_embeddings.mend,
+        undrafted_sampling.mend,
     )

@@ -12,8 +12,8 @@ from vllm.v1.engine.input_processor import InputProcessor
 
 from polydraft_vllm.lanes import config, request
 
-_engine: dict[str, Any] = {}
-"""The lanes of this process's engine and whether its drafters rest, from the moment that its input processor exists."""
+_engine: dict[str, config.Lanes | None] = {}
+"""The lanes of this process's engine, from the moment that its input processor exists."""
 
 
 def install() -> None:
@@ -32,16 +32,16 @@ def salt(lane: config.Lane, lanes: config.Lanes, given: str | None) -> str | Non
     Blocks that were filled while a drafter rested hold none of its KV. Only lanes that don't need it may find them.
     """
     if lane.drafter is None or lanes.drafters[lane.drafter]["method"] not in config.OWN_KV:
-        return given
-    return f"{given or ''}\0{lane.drafter}"
+        return f"\0{given}" if given else None  # no salt of a client's can be that of a drafter
+    return f"{lane.drafter}\0{given or ''}"
 
 
 def _learning(stock: Any) -> Any:
     @wraps(stock)
     def init(self: Any, vllm_config: Any, *args: Any, **kwargs: Any) -> None:
         stock(self, vllm_config, *args, **kwargs)
-        _engine["lanes"] = config.read(vllm_config.additional_config)
-        _engine["resting"] = getattr(vllm_config, "use_v2_model_runner", False)
+        self.lanes = _engine["lanes"] = config.read(vllm_config.additional_config)
+        self.drafters_rest = bool(getattr(vllm_config, "use_v2_model_runner", False))
 
     init.hooked_by = __name__  # type: ignore[attr-defined]
     return init
@@ -76,10 +76,9 @@ def _salting(stock: Any) -> Any:
     @wraps(stock)
     def process_inputs(self: Any, *args: Any, **kwargs: Any) -> Any:
         processed = stock(self, *args, **kwargs)
-        lanes = _engine.get("lanes")
-        if lanes is not None and _engine["resting"]:
-            lane = request.choice(processed.sampling_params, lanes)
-            processed.cache_salt = salt(lane, lanes, processed.cache_salt)
+        if self.lanes is not None and self.drafters_rest:
+            lane = request.choice(processed.sampling_params, self.lanes)
+            processed.cache_salt = salt(lane, self.lanes, processed.cache_salt)
         return processed
 
     return process_inputs

@@ -8,11 +8,13 @@ from typing import Any
 
 from vllm.config import VllmConfig
 from vllm.engine.arg_utils import EngineArgs
+from vllm.platforms import current_platform
 
 from polydraft_vllm.lanes import config
 
 _HERE = __package__
 _GPU_WORKER = "vllm.v1.worker.gpu_worker.Worker"
+_LANE_WORKER = f"{_HERE}.worker.LaneWorker"
 
 
 def install() -> None:
@@ -38,18 +40,36 @@ def settle(vllm_config: Any) -> None:
     if lanes is None:
         return
     scheduler, parallel = vllm_config.scheduler_config, vllm_config.parallel_config
+    if parallel.data_parallel_size > 1:
+        raise ValueError("lanes can't be combined with data parallelism yet: start an engine for each replica")
     if vllm_config.use_v2_model_runner:
-        if any(drafter.get("draft_sample_method", "greedy") != "greedy" for drafter in lanes.drafters.values()):
-            raise ValueError("lanes need draft_sample_method greedy, vLLM's default: leave it out")
-        if getattr(vllm_config, "watermark_config", None) is not None:
-            raise ValueError("lanes can't be combined with watermarks: leave watermark_config out")
-        if parallel.worker_cls == _GPU_WORKER:
-            parallel.worker_cls = f"{_HERE}.worker.LaneWorker"
+        _check_v2(vllm_config, lanes)
+        if parallel.worker_cls not in (_GPU_WORKER, _LANE_WORKER):
+            raise ValueError(f"lanes bring their own worker: leave --worker-cls {parallel.worker_cls} out")
+        parallel.worker_cls = _LANE_WORKER
+    elif not current_platform.is_cpu():
+        raise ValueError("lanes need model runner V2 on a GPU, vLLM's default: leave VLLM_USE_V2_MODEL_RUNNER alone")
     elif len(lanes.drafters) > 1:
         raise ValueError("model runner V1, all that there is on the CPU, holds one drafter: start an engine for each")
-    if scheduler.scheduler_cls is None:
-        name = "LaneAsyncScheduler" if scheduler.async_scheduling else "LaneScheduler"
-        scheduler.scheduler_cls = f"{_HERE}.scheduler.{name}"
+    name = f"{_HERE}.scheduler.{'LaneAsyncScheduler' if scheduler.async_scheduling else 'LaneScheduler'}"
+    if scheduler.scheduler_cls not in (None, name):
+        raise ValueError(f"lanes bring their own scheduler: leave --scheduler-cls {scheduler.scheduler_cls} out")
+    scheduler.scheduler_cls = name
+
+
+def _check_v2(vllm_config: Any, lanes: config.Lanes) -> None:
+    for name, drafter in lanes.drafters.items():
+        if drafter.get("draft_sample_method", "greedy") != "greedy":
+            raise ValueError(f"drafter {name}: lanes need draft_sample_method greedy, vLLM's default: leave it out")
+        if drafter.get("enable_adaptive_verification"):
+            raise ValueError(f"drafter {name}: lanes can't be combined with enable_adaptive_verification: leave it out")
+        body = vllm_config.model_config.hf_text_config.model_type
+        if drafter["method"] == "mtp" and not body.startswith("gemma4"):
+            raise ValueError(
+                f"drafter {name}: lanes know the MTP drafter of Gemma 4 alone, which keeps no KV of its own"
+            )
+    if getattr(vllm_config, "watermark_config", None) is not None:
+        raise ValueError("lanes can't be combined with watermarks: leave watermark_config out")
 
 
 def _settling(stock: Any) -> Any:

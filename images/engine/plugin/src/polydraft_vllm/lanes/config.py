@@ -9,6 +9,7 @@
 A drafter is a `--speculative-config` of vLLM's. Without `lanes`, there is one for each drafter and one without any.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,6 +20,12 @@ BODY = "body"
 KEY = "polydraft"
 OWN_KV = ("eagle", "eagle3", "draft_model")
 """Methods whose drafters write KV of their own."""
+_ENGINE_WIDE = (
+    "rejection_sample_method", "synthetic_acceptance_rates", "synthetic_acceptance_length",
+    "enable_adaptive_verification",
+)  # fmt: skip
+"""Keys of a speculative config that vLLM reads once, not for each drafter."""
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _DRAFTER_KEYS = ("method", "model", "num_speculative_tokens")
 
 
@@ -44,6 +51,14 @@ class Lanes:
         """The longest draft of any lane."""
         return max(lane.draft_tokens for lane in self.by_name.values())
 
+    def drafters_in_use(self) -> dict[str, dict[str, Any]]:
+        """The drafters that lanes name, each with the longest draft that one of its lanes takes."""
+        longest: dict[str, int] = {}
+        for lane in self.by_name.values():
+            if lane.drafter is not None:
+                longest[lane.drafter] = max(lane.draft_tokens, longest.get(lane.drafter, 0))
+        return {name: _cut(self.drafters[name], tokens) for name, tokens in longest.items()}
+
 
 def read(additional_config: Mapping[str, Any] | None) -> Lanes | None:
     """Read the lanes out of an engine's additional config; `None` if it has none.
@@ -59,23 +74,38 @@ def read(additional_config: Mapping[str, Any] | None) -> Lanes | None:
         )
     if unknown := said.keys() - {"drafters", "lanes", "default"}:
         raise ValueError(f"additional_config.{KEY}: unknown key {min(unknown)!r}; known are drafters, lanes, default")
+    if not isinstance(said.get("lanes", {}), Mapping):
+        raise ValueError(f"additional_config.{KEY}.lanes: must be {{lane: {{drafter, draft_tokens}}}}")
+    for name in (*said["drafters"], *(said.get("lanes") or ())):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError(f"additional_config.{KEY}: {name!r} can't name a drafter or lane; use a-z, 0-9, - and _")
     drafters = {name: _drafter(name, config) for name, config in said["drafters"].items()}
     if len([name for name, drafter in drafters.items() if drafter["method"] in OWN_KV]) > 1:
         raise ValueError(f"additional_config.{KEY}.drafters: only one may keep KV of its own ({', '.join(OWN_KV)})")
+    if differ := [key for key in _ENGINE_WIDE if len({repr(each.get(key)) for each in drafters.values()}) > 1]:
+        raise ValueError(
+            f"additional_config.{KEY}.drafters: {differ[0]!r} holds for the whole engine; give all the same"
+        )
     described = said.get("lanes") or {BODY: {}, **{name: {"drafter": name} for name in drafters}}
-    if not isinstance(described, Mapping):
-        raise ValueError(f"additional_config.{KEY}.lanes: must be {{lane: {{drafter, draft_tokens}}}}")
     by_name = {name: _lane(name, lane, drafters) for name, lane in {BODY: {}, **described}.items()}
     default = said.get("default", BODY)
-    if default not in by_name:
+    if not isinstance(default, str) or default not in by_name:
         raise ValueError(f"additional_config.{KEY}.default: no lane {default!r}; there are {_listed(by_name)}")
     return Lanes(MappingProxyType(by_name), MappingProxyType(drafters), by_name[default])
+
+
+def _cut(drafter: Mapping[str, Any], tokens: int) -> dict[str, Any]:
+    rates = drafter.get("synthetic_acceptance_rates")
+    cut = {"synthetic_acceptance_rates": rates[:tokens]} if rates else {}
+    return {**drafter, "num_speculative_tokens": tokens, **cut}
 
 
 def _drafter(name: str, config: Any) -> Mapping[str, Any]:
     at = f"additional_config.{KEY}.drafters.{name}"
     if not isinstance(config, Mapping):
         raise ValueError(f"{at}: must be a speculative config, as for --speculative-config")
+    if wrong := [key for key in ("method", "model") if not isinstance(config.get(key, ""), str)]:
+        raise ValueError(f"{at}.{wrong[0]}: must be a text")
     if missing := [key for key in _DRAFTER_KEYS if key not in config]:
         raise ValueError(f"{at}: lacks {missing[0]!r}")
     if not _is_count(config["num_speculative_tokens"]) or config["num_speculative_tokens"] < 1:
@@ -92,7 +122,7 @@ def _lane(name: str, said: Any, drafters: Mapping[str, Mapping[str, Any]]) -> La
         return Lane(name, None, 0)
     if name == BODY:
         raise ValueError(f"{at}: the body's lane has no drafter; choose another name")
-    if drafter not in drafters:
+    if not isinstance(drafter, str) or drafter not in drafters:
         raise ValueError(f"{at}.drafter: no drafter {drafter!r}; there are {_listed(drafters)}")
     most = drafters[drafter]["num_speculative_tokens"]
     tokens = said.get("draft_tokens", most)

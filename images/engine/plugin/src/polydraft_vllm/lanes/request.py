@@ -24,7 +24,9 @@ class Sampling(Protocol):
 
 def refusal(extra_args: Mapping[str, Any] | None, lanes: Lanes) -> str | None:
     """Say why a request's lane can't be had, in words for its sender; `None` if it can."""
-    said = extra_args or {}
+    said = {} if extra_args is None else extra_args
+    if not isinstance(said, Mapping):
+        return "vllm_xargs must be an object"
     lane, tokens = said.get(LANE), said.get(DRAFT_TOKENS)
     if lane is not None and (not isinstance(lane, str) or lane not in lanes.by_name):
         return f"vllm_xargs.{LANE} must be one of {', '.join(sorted(lanes.by_name))}"
@@ -47,7 +49,7 @@ def choice(sampling: Sampling | None, lanes: Lanes) -> Lane:
     body = lanes.by_name[BODY]
     if sampling is None or not _verifiable(sampling):
         return body
-    said = sampling.extra_args if isinstance(sampling.extra_args, Mapping) else {}
+    said = sampling.extra_args or {}
     if refusal(said, lanes):
         return body
     lane = lanes.by_name[said[LANE]] if said.get(LANE) is not None else lanes.default

@@ -41,6 +41,14 @@ class LaneScheduler(Scheduler):  # type: ignore[misc]
         if new.spec_decode_metrics is not None:
             new.spec_decode_metrics.lane = self.lane(new).name
 
+    def _update_request_as_session(self, session: Request, update: Any) -> None:
+        """Take in a session's next part; it keeps its lane, for which its blocks are salted."""
+        earlier = session.sampling_params
+        super()._update_request_as_session(session, update)
+        if session.sampling_params is not None and earlier is not None:
+            session.sampling_params.extra_args = earlier.extra_args
+        self._chosen.pop(session.request_id, None)
+
     def _drafts_unused(self, of: Request, num_computed_tokens: int, num_new_tokens: int) -> bool:
         """Whether drafts made in this step would be for nothing; called by vLLM from 0.33 on."""
         if not self.lane(of).draft_tokens:
@@ -64,7 +72,7 @@ class LaneScheduler(Scheduler):  # type: ignore[misc]
         super().update_draft_token_ids(draft_token_ids)
         for request_id in draft_token_ids.req_ids:
             of = self.requests.get(request_id)
-            if of is not None:
+            if of is not None and not of.is_finished():
                 wanted = self.lane(of).draft_tokens
                 if len(of.spec_token_ids) > wanted:
                     of.spec_token_ids = of.spec_token_ids[:wanted]

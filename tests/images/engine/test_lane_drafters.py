@@ -63,3 +63,29 @@ def test_only_lanes_without_a_drafter_that_keeps_kv_share_a_prefix_cache(answer:
     assert salted["body"] == salted["mtp"]
     assert len({plain["body"], salted["body"], plain["eagle3"], salted["eagle3"]}) == 4
     assert forged["body"] != plain["eagle3"]
+
+
+@pytest.mark.parametrize(
+    ("case", "classes"),
+    [
+        ("async", ["polydraft_vllm.lanes.worker.LaneWorker", "polydraft_vllm.lanes.scheduler.LaneAsyncScheduler"]),
+        ("sync", ["polydraft_vllm.lanes.worker.LaneWorker", "polydraft_vllm.lanes.scheduler.LaneScheduler"]),
+        ("no lanes", ["vllm.v1.worker.gpu_worker.Worker", None]),
+    ],
+)
+def test_lanes_bring_their_worker_and_scheduler(answer: dict[str, Any], case: str, classes: list[Any]) -> None:
+    assert answer["settled"][case] == classes
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("another body", "Gemma 4 alone"),
+        ("another worker", "--worker-cls mine.Worker"),
+        ("data parallel", "data parallelism"),
+        ("watermarks", "watermark_config"),
+    ],
+)
+def test_what_lanes_cannot_be_combined_with_stops_the_start(answer: dict[str, Any], case: str, said: str) -> None:
+    assert said in answer["settled"][case]
+    assert "\n" not in answer["settled"][case]

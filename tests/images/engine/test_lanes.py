@@ -92,3 +92,41 @@ def test_the_metrics_name_the_lane_and_add_up_to_vllms(answers: tuple[Answer, An
         assert sum(each[counted] for each in measured) == together["metrics"][f"vllm:spec_decode_{name}"]
     accepted = [each["num_accepted_draft_tokens"] for each in measured if each["lane"] == "eagle3"]
     assert sum(accepted) > 0
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "maxLength": 12}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+CROWD = tuple("What is speculative decoding? " * repeated for repeated in (1, 3, 6, 9)) * 3
+
+
+@pytest.fixture(scope="module")
+def crowded(inside: Inside) -> tuple[Answer, Answer]:
+    """Too many requests for a small cache, in prompts read piece by piece, a third of them held to a JSON schema."""
+    small = {"max_num_batched_tokens": 48, "kv_cache_memory_bytes": 8 << 20, "max_num_seqs": 8, "max_model_len": 512}
+
+    def asked(*names: str | None) -> list[dict[str, Any]]:
+        free = [in_lane(name, max_tokens=96) for name in names]
+        return [
+            free[i % len(free)] | ({} if i % 3 else {"json_schema": SCHEMA, "ignore_eos": False})
+            for i in range(len(CROWD))
+        ]
+
+    alone = [{"prompts": CROWD, "sampling": asked(None)}]
+    mixed = [{"prompts": CROWD, "sampling": asked("body", "eagle3", "eagle3", "body", None, "short")}] * 2
+    engine = lanes("gemma4", "gemma4-eagle3")
+    done = inside.generate(
+        [Task(engine=body("gemma4", **small), batches=alone), Task(engine=engine | small, batches=mixed)]
+    )
+    return done[0], done[1]
+
+
+def test_preemption_chunked_prompts_and_schemas_change_no_token(crowded: tuple[Answer, Answer]) -> None:
+    alone, together = crowded
+    assert together["metrics"]["vllm:num_preemptions"] > 0
+    assert together["metrics"]["vllm:spec_decode_num_accepted_tokens"] > 0
+    for batch in together["batches"]:
+        assert batch == alone["batches"][0]

@@ -4,7 +4,8 @@
 Drafters are stand-ins that say who they are; everything else is vLLM's and ours. Out, into the file that is the only
 argument: {"asked": [[drafter, draft tokens, has inner states] of each case], "drafts": [tokens of each case], "graphs":
 {case: [mode, tokens, requests, query length of a uniform graph, longest query of a mixed one]}, "salts": [of each lane
-without one of the client's, with one, with one that would pass for a drafter's]}.
+without one of the client's, with one, with one that would pass for a drafter's], "settled":
+{case: [worker, scheduler], or the refusal}}.
 """
 
 import json
@@ -15,19 +16,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from polydraft_vllm.lanes import admission, config, drafters, graphs
+from polydraft_vllm.lanes import admission, arguments, config, drafters, graphs
 from vllm.config.compilation import CUDAGraphMode
 
-LANES = config.read(
-    {
-        "polydraft": {
-            "drafters": {
-                "mtp": {"method": "mtp", "model": "assistant", "num_speculative_tokens": 4},
-                "eagle3": {"method": "eagle3", "model": "head", "num_speculative_tokens": 3},
-            }
-        }
-    }
-)
+MTP = {"method": "mtp", "model": "assistant", "num_speculative_tokens": 4}
+EAGLE3 = {"method": "eagle3", "model": "head", "num_speculative_tokens": 3}
+LANES = config.read({"polydraft": {"drafters": {"mtp": MTP, "eagle3": EAGLE3}}})
 SLOTS = 8
 CASES: dict[str, tuple[list[str], int | None]] = {
     "bodies alone": (["body"] * 3, 0),
@@ -104,6 +98,27 @@ def salts(given: str | None) -> dict[str, str | None]:
     return {name: admission.salt(lane, LANES, given) for name, lane in LANES.by_name.items()}
 
 
+def settled(**changed: Any) -> list[str] | str:
+    """What a GPU engine's config becomes: its worker and scheduler, or why it is refused."""
+    made = SimpleNamespace(
+        additional_config={"polydraft": {"drafters": {"mtp": MTP, "eagle3": EAGLE3}}},
+        scheduler_config=SimpleNamespace(scheduler_cls=None, async_scheduling=changed.pop("async_scheduling", True)),
+        parallel_config=SimpleNamespace(
+            worker_cls=changed.pop("worker_cls", "vllm.v1.worker.gpu_worker.Worker"),
+            data_parallel_size=changed.pop("data_parallel_size", 1),
+        ),
+        model_config=SimpleNamespace(hf_text_config=SimpleNamespace(model_type=changed.pop("body", "gemma4_text"))),
+        use_v2_model_runner=True,
+    )
+    vars(made).update(changed)
+    try:
+        arguments.settle(made)
+        arguments.settle(made)  # vLLM makes a config anew from another one at times
+    except ValueError as error:
+        return str(error)
+    return [made.parallel_config.worker_cls, made.scheduler_config.scheduler_cls]
+
+
 def main() -> None:
     done = {name: drafting(*case) for name, case in CASES.items()}
     manager = planned()
@@ -111,6 +126,15 @@ def main() -> None:
         "asked": {name: asked for name, (asked, _) in done.items()},
         "drafts": {name: drafts for name, (_, drafts) in done.items()},
         "salts": [salts(None), salts("client's"), salts("eagle3\0")],
+        "settled": {
+            "async": settled(),
+            "sync": settled(async_scheduling=False),
+            "another body": settled(body="qwen3_next"),
+            "another worker": settled(worker_cls="mine.Worker"),
+            "data parallel": settled(data_parallel_size=2),
+            "watermarks": settled(watermark_config=object()),
+            "no lanes": settled(additional_config={}),
+        },
         "graphs": {
             "one body": graph(manager, 1, 1, 1, 1),
             "eight bodies": graph(manager, 8, 8, 1, 1),

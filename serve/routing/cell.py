@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from serve.routing import directive, pending, task, words
+from serve.routing.asking import asking
 from serve.routing.completion import completed
 from serve.routing.conversation import Conversation, last_turns
+from serve.routing.editing import edits
+from serve.routing.instruction import instruction_of, other_end
 from serve.routing.language import CYRILLIC, UNDETERMINED, Identify, language_of, possible
 from serve.routing.prose import Prose, edges, opening, read, without_messages, without_quotations
 from serve.routing.reported import foreign_ends, language_around
@@ -69,8 +72,11 @@ _ANSWER_READ = 2_000  # characters
 
 
 def _answered(conversation: Conversation, identify: Identify, *, calls: bool) -> tuple[str, str]:
+    repeated = None if calls else _repeated(conversation, identify)
+    if repeated:
+        return repeated
     prose = read(conversation.user)
-    instruction = _instruction(prose)
+    instruction = instruction_of(prose)
     asked = edges(without_quotations(instruction), _ASKED)
     system = conversation.system
     order = wording(asked)
@@ -100,7 +106,7 @@ def _answered(conversation: Conversation, identify: Identify, *, calls: bool) ->
 def _named(order: Wording, prose: Prose, instruction: str) -> str | None:
     """The language that the instruction asks for, or else the message's other end."""
     named = directive.target(order)
-    return named or (directive.target(wording(_other_end(prose, instruction))) if len(prose.paragraphs) > 1 else None)
+    return named or (directive.target(wording(other_end(prose, instruction))) if len(prose.paragraphs) > 1 else None)
 
 
 def _goes_on_in(conversation: Conversation, message: Wording, identify: Identify) -> str:
@@ -114,6 +120,24 @@ def _goes_on_in(conversation: Conversation, message: Wording, identify: Identify
         return UNDETERMINED
     foreign = language_of(order, identify) not in (language, UNDETERMINED)
     return into if foreign or not pending.may_ask(conversation.user) else UNDETERMINED
+
+
+def _repeated(conversation: Conversation, identify: Identify) -> tuple[str, str] | None:
+    """Language and task of "and this: ...", which has another text translated or edited as the one before it was."""
+    text = pending.another(conversation.user) if conversation.answer else ""
+    if not text:
+        return None
+    head, before = pending.given(conversation.earlier)
+    order = wording(head)
+    source, into = language_of(text, identify), language_of(conversation.answer, identify)
+    if directive.translates(order):
+        return directive.target(order) or into, "translation"
+    if before and edits(order):
+        return source, "edit"
+    goes_on = pending.another(conversation.earlier) or directive.translates(wording(conversation.system))
+    if goes_on and into not in (source, UNDETERMINED) and language_of(before, identify) == source:
+        return into, "translation"
+    return None
 
 
 def _edited(instruction: str, prose: Prose, identify: Identify) -> str:
@@ -131,7 +155,7 @@ def _edited(instruction: str, prose: Prose, identify: Identify) -> str:
 def _translated(instruction: str, prose: Prose, identify: Identify) -> str:
     """Without a named target, people have foreign text put into the language they ask in."""
     material = _material(instruction, prose)
-    language = language_of(without_quotations(instruction.removesuffix(material)), identify)
+    language = language_of(asking(without_quotations(instruction.removesuffix(material))), identify)
     if len(instruction) < 60 and language == language_of(material, identify):
         order = _LAST_SENTENCE.search(instruction)
         ordered = language_of(order[1], identify) if order else language
@@ -155,7 +179,7 @@ def _material(instruction: str, prose: Prose) -> str:
 def _spoken(conversation: Conversation, prose: Prose, asked: str, identify: Identify) -> str:
     before = _before(conversation, identify)
     chinese = before if before in ("zh-Hant", "yue") else "zh-Hans"
-    language = language_of(without_messages(asked), identify, chinese=chinese) if asked else UNDETERMINED
+    language = language_of(asking(without_messages(asked)), identify, chinese=chinese) if asked else UNDETERMINED
     if language == UNDETERMINED and len(prose.paragraphs) > 1:
         language = language_of("\n".join(prose.paragraphs), identify)
     if language == UNDETERMINED and asked:
@@ -168,7 +192,7 @@ def _spoken(conversation: Conversation, prose: Prose, asked: str, identify: Iden
         return before
     if language in CYRILLIC and before in CYRILLIC and language in possible(edges(conversation.answer, 150)):
         return language  # a short answer that was taken for a neighbour's
-    return before if _stays(conversation.earlier, language, before, identify) else language
+    return before if _stays(conversation, language, before, identify) else language
 
 
 def _round_message(conversation: Conversation, asked: str, language: str, identify: Identify) -> str:
@@ -241,59 +265,18 @@ def _foreign(language: str) -> str:
     return UNDETERMINED if language == "en" else language
 
 
-def _stays(earlier: str, language: str, before: str, identify: Identify) -> bool:
+def _stays(conversation: Conversation, language: str, before: str, identify: Identify) -> bool:
     """Say whether the last answer's language holds, though the user now writes in another.
 
     So it is when the earlier question, too, was in the user's language and nothing in it asked for the other once: an
-    instruction out of sight did. An instruction in it holds on if it says so.
+    instruction out of sight did. An instruction in it holds on if it says so. An answer whose words say more for the
+    user's language than for its own was taken for another's by its names.
     """
-    asked = edges("\n".join(read(earlier).paragraphs), _ASKED)
+    asked = edges("\n".join(read(conversation.earlier).paragraphs), _ASKED)
     order = wording(asked)
     if directive.target(order) == before:
         return directive.lasts(asked)
-    return not directive.translates(order) and language_of(asked, identify) == language
-
-
-def _instruction(prose: Prose) -> str:
-    """Pick the paragraph that says what to do from the material that it is to be done with."""
-    if not prose.paragraphs:
-        return ""
-    first, last = prose.paragraphs[0], prose.paragraphs[-1]
-    if first is last:
-        return first
-    labelled = _labelled(prose.paragraphs)
-    if labelled or task.sets_to_work(first):
-        return labelled or first
-    asks = last.endswith(("?", "？"))
-    if first.endswith(("?", "？")) or (first.endswith((":", "：")) and not (asks and len(first) < 30)):
-        return first
-    if asks or task.sets_to_work(last) or 3 * len(last) < len(first):
-        return last
-    return first
-
-
-_QUESTION_LABEL = re.compile(
-    r"[\s【\[#*(（<]*(?:(?:user |my |the )?(?:question|query"
-    r"|task|instructions?)|frage|aufgabe|pregunta|domanda|pergunta"
-    r"|vraag|fråga|spørgsmål|spørsmål|kysymys|pytanie|otázka|kérdés|întrebare|soru|câu hỏi|pertanyaan|вопрос|питання"
-    r"|въпрос|питање|質問|问题|問題|提问|提問|질문|سؤال|السؤال|پرسش|प्रश्न|सवाल|คำถาม|שאלה|ερώτηση|প্রশ্ন|கேள்வி)"
-    r"\s*\d?\s*(?:[】\])）>*]*\s*[:：]\**|[】\])）*]+|$)",
-    re.IGNORECASE | re.MULTILINE,
-)
-
-
-def _labelled(paragraphs: tuple[str, ...]) -> str:
-    """Find what stands after a label such as "Question:"."""
-    for at in (*range(len(paragraphs) - 1, max(len(paragraphs) - 4, -1), -1), 0):
-        label = _QUESTION_LABEL.match(paragraphs[at])
-        if label:
-            rest = paragraphs[at][label.end() :].strip()
-            following = paragraphs[at + 1] if at + 1 < len(paragraphs) else ""
-            return rest or following
-    return ""
-
-
-def _other_end(prose: Prose, instruction: str) -> str:
-    first, last = prose.paragraphs[0], prose.paragraphs[-1]
-    other = last if instruction is first else first
-    return other if len(other) < 200 else ""
+    if directive.translates(order) or language_of(asked, identify) != language:
+        return False
+    said = words.weigh(conversation.answer)
+    return said.get(language, 0.0) <= said.get(before, 0.0)

@@ -37,6 +37,7 @@ _FROM = _whole(listed.FROM)
 _NO_MODIFIER = _whole(listed.NO_MODIFIER)
 _NOT = re.compile(rf"\b(?:{'|'.join(listed.NOT.split())})\s+(?:\w+\s+){{0,2}}$")
 _WORD = re.compile(r"[^\W\d_]+")
+_EASTERN, _OTHER = re.compile("[\u2e80-\ud7ff]"), re.compile("[\u0370-\u03ff\u0530-\u1fff]")  # where such names stand
 _TRANSLATE_BEGINNINGS = frozenset(stem[:3] for stem in listed.TRANSLATE.split())
 _ENDS = ".!?\n;。！？；"
 _NAMES_EXAMINED = 6
@@ -45,8 +46,9 @@ _AROUND = 110  # characters before a name
 # Talk about a language, or a question that happens to name one.
 _ABOUT = re.compile(
     r"\b(?:how (?:do|would|can|to|should|is|are)|what(?:'s| is| are| does| do)|when (?:was|did|is)|which|who|why"
-    r"|(?:was|were|is|(?<!you )are|did|does|do|has|have) (?!not\b)|difference|grammar|tense|conjugat"
+    r"|(?:was|were|is|(?<!you )are|did|does|do|has|have) (?!not\b)|diff?[ée]ren[czç]|grammar|tense|conjugat"
     r"|pronounc|pronunciation|mean[st]?\b|word for|learn|study"
+    r"|warum|wieso|weshalb|pourquoi|por qu[eé]|waarom|varför|hvorfor|dlaczego|proč|miért|neden|почему|чому"
     r"|wie (?:heißt|sagt|lautet|lern)|was (?:heißt|bedeutet|ist)|unterschied|lern"
     r"|comment (?:dit|on|dire|se dit)|que veut dire|combien|apprend|cómo|cuál|cuánt|qué significa"
     r"|aprend|como se|o que"
@@ -118,7 +120,9 @@ def target(instruction: Wording) -> str | None:
     if not lowered:
         return None
     if not lowered.isascii():
-        found = directive_cjk.target(lowered) or directive_other.target(lowered)
+        found = (_EASTERN.search(lowered) and directive_cjk.target(lowered)) or (
+            _OTHER.search(lowered) and directive_other.target(lowered)
+        )
         if found:
             return found
     found = directive_other.headed(lowered)
@@ -191,6 +195,7 @@ def _asks(mention: _Mention) -> bool:
         return False
     if _SPEAKS.search(before) and _SPEAKS_ON.match(after):
         return True
+    before = directive_clause.own(before)
     preceding = _WORD.findall(before)
     if _NOT.search(before[-40:]) or _THOUGH.search(before):
         return False
@@ -237,6 +242,8 @@ def _before_preposition(before: str, preceding: list[str]) -> str | None:
 
 
 def _adverb_asks(before: str, after: str) -> bool:
+    if _ASK.search(after[:40].partition(",")[0].partition(":")[0]):
+        before = directive_clause.last(before)
     if not before.strip(" ,-–—(") and _ALONE_AFTER.match(after):
         return True
     if (not after.strip(" .!\n") or after.startswith(":")) and not (_ABOUT.search(before) or STATES.match(before)):
@@ -260,7 +267,7 @@ def _preposition_asks(before: str, after: str, head: str) -> bool:
 
 _TRANSLATE_ELSEWHERE = re.compile(
     "(?=[翻转轉に訳英中韓日フドス译譯和邦번영옮تअभแתלμঅமఅಅവപઅਅთթተ])"  # first letters: `re` tries a choice one by one
-    "(?:翻译|翻譯|[转轉][成换換为為]+(?:繁|简|簡)[体體]|翻成|翻为|翻為|に訳|訳して|(?:英|中国|韓国|日本|フランス|ドイツ|スペイン)語に(?:して|直して|変えて)|[译譯][成为為]|翻訳|[英和邦中]訳|번역|영역해|옮겨"
+    "(?:翻译|翻譯|翻一下|翻下|[转轉][成换換为為]+(?:繁|简|簡)[体體]|翻成|翻为|翻為|に訳|訳して|(?:英|中国|韓国|日本|フランス|ドイツ|スペイン)語に(?:して|直して|変えて)|[译譯][成为為]|翻訳|[英和邦中]訳|번역|영역해|옮겨"
     "|ترجم|अनुवाद|भाषांतर|แปล|תרגם|תרגמי|לתרגם|μετάφρασ|μεταφρ"
     "|অনুবাদ|மொழிபெயர்|అనువ|ಅನುವಾದ|വിവർത്തന|പരിഭാഷ|અનુવાદ|ਅਨੁਵਾਦ|თარგმნ|թարգման|ተርጉም)"
 )

@@ -24,6 +24,11 @@ MUST = re.compile(
 )
 TOLD = re.compile(rf"\b{listed.TOLD}")
 _BREAK = re.compile(rf"[,;:()–—]\s*|\b(?:{listed.CONJUNCTIONS})\s")
+_JOINED = re.compile(rf"[,;:()–—]\s*|\b(?:{listed.JOINS}|{listed.CONJUNCTIONS})\s")
+_POLITE = rf"(?:(?:{listed.POLITELY})\s+)*"
+_ORDER = re.compile(
+    rf"{_POLITE}(?!{listed.TOLD})(?:{'|'.join((listed.ANSWER + ' ' + listed.TRANSLATE).split())})".replace("_", " ")
+)
 _CUT_SHORT = frozenset(f"{listed.CUT_SHORT} {listed.PREPOSITIONS}".split())
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -31,6 +36,15 @@ _WORD = re.compile(r"[^\W\d_]+")
 def last(before: str) -> str:
     """Cut out the last clause of what stands before a name."""
     return _BREAK.split(before)[-1]
+
+
+def own(before: str) -> str:
+    """Cut out the clause before a name if an order opens it, what other clauses say being no part of it, or all."""
+    begin = 0
+    for joint in _JOINED.finditer(before):
+        if _ORDER.match(before, joint.end()):
+            begin = joint.end()
+    return before[begin:]
 
 
 def cut_short(clause: str) -> bool:

@@ -28,7 +28,7 @@ ANSWER = (
     " rispon scriv spieg riassum descriv dammi raccont dimmi"
     " schrijf schrijv leg uitle vertel geef vat zeg praat antwoord"
     " svar skriv förklar forklar berätt fortæl fortell besvar sammanfatt säg snakk snak prata"
-    " odpowi odpowiadaj napisz pisz wyjaśn opisz streść opowie podaj mów odpověz odpovíd napiš piš"
+    " odpowi odpowiadaj odpisz napisz pisz wyjaśn opisz streść opowie podaj mów odpověz odpovíd napiš piš"
     " vysvětl odpoved píš"
     " vysvetli odgovor odgovar napiši piši objasni pojasni odpri"
     " yaz cevap yanıt açıkla anlat özetle olarak konuş söyle cavab izah"
@@ -125,6 +125,15 @@ CONJUNCTIONS = (
     "|так как|но|тому що|хоча|хотя"
 )
 """What a clause of its own begins with."""
+
+JOINS = "so|donc|así que|então|quindi|dus|więc|takže|und dann|und|and then|and|et puis|et|y|e|en|och|og|и"
+"""What joins an order to the clause before it."""
+
+POLITELY = (
+    "please|pls|plz|just|now|then|so|can you|could you|bitte|dann|also|kannst du|s'il te plaît|stp|alors|por favor"
+    "|porfa|entonces|então|per favore|allora|alsjeblieft|graag|snälla|proszę|prosím|пожалуйста|тогда|lütfen|ona|bana"
+)
+"""What may open an order before its verb."""
 
 CUT_SHORT = (
     "no wait then now or and also again please rather instead sorry actually simple plain nein doch dann jetzt oder und"

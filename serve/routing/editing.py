@@ -8,12 +8,13 @@ import re
 from serve.routing.wording import Wording
 
 _VERBS = (
-    "fix correct proofread improve rewrite rephrase paraphrase shorten edit revise reword simplify korriger korrigier"
-    " verbesser umschreib formulier überarbeit kürz corrig amélior reformul réécri raccourci mejor reescrib corrij"
-    " corríg corríj mejór reescríb acórt melhor reescrev correg riscriv miglior riformul verbeter herschrijf"
+    "clean_up fix correct proofread improve rewrite rephrase paraphrase shorten edit revise reword simplify korriger"
+    " korrigier verbesser umschreib formulier überarbeit kürz corrig amélior reformul réécri raccourci mejor reescrib"
+    " corrij corríg corríj mejór reescríb acórt melhor reescrev correg riscriv miglior riformul verbeter herschrijf"
     " corrigeer rätta förbättr skriv_om omskriv rett forbedr forkort gjør popraw skróć zredaguj oprav uprav zkrať"
     " přeformuluj popravi javítsd rövidíts korjaa lyhennä muotoile corectează reformulează scurtează lektor corregeix"
-    " millora escurça inkorten kort abrege abrège acorta resúmelo encurte accorcia przeredaguj przepisz düzelt"
+    " millora escurça inkorten kort_dit kort_deze kort_het"
+    " abrege abrège acorta resúmelo encurte accorcia przeredaguj przepisz düzelt"
     " yeniden_yaz sửa perbaiki исправ перепиш улучши отредактир виправ"
 )
 _MAKERS = "maak mach mache rend rends haz hazlo rendi torne deixe gör gjør gør tee fă učini zrób"

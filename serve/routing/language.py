@@ -37,6 +37,7 @@ LANGUAGES: tuple[str, ...] = (*MODELLED, *BY_SCRIPT, UNDETERMINED)
 
 _CANDIDATES = 5
 _CERTAIN = 0.8  # probability; no threshold below is higher
+_BEYOND_DOUBT = 0.99  # probability against which two words say nothing
 _TWO_WORDS = 3.0  # of `words.weigh`: what two small words of few languages weigh
 _DOUBTFUL = 0.5  # probability below which the model's word says nothing against another sign
 _READ = 400  # characters
@@ -145,7 +146,9 @@ def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: I
         return best
     if probability >= _wanted(tag, hits, seen.letters) and (not written or tag in written):
         # Loanwords make English words of other languages: against the model's word, they don't count.
-        sure = best if hits >= 2 and hits > 2 * others and best != "en" else tag
+        sure = (
+            best if hits >= (3 if probability >= _BEYOND_DOUBT else 2) and hits > 2 * others and best != "en" else tag
+        )
         return _among_terms(text) or sure if sure == "en" and "en" not in found else sure
     weighed = _weighed(text, ranked, seen.letters, written)
     return _by_letters(text, seen) if written and weighed == UNDETERMINED else weighed

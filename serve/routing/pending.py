@@ -32,6 +32,26 @@ def awaited(earlier: str, answer: str) -> bool:
     return bool(answer) and len(answer) <= _QUESTION and announces(earlier)
 
 
+_ANOTHER_HEAD = 32  # characters
+_ANOTHER = re.compile(
+    r"(?:and|now|next|same|also|then|again|another|one|more|this|that|these|it|the|for|with|do|too|please|pls|sentence"
+    r"|line|message|text|und|jetzt|nun|das|dies|diesen|diese|hier|auch|bitte|noch|der|nächste|nächster|satz|ebenso"
+    r"|et|maintenant|celui|celle|ci|ça|ceci|aussi|pareil|pour|phrase|suivant|suivante|y|ahora|esto|esta|este|también|lo"
+    r"|mismo|con|para|siguiente|frase|la|el|e|agora|isto|isso|também|mesmo|ora|adesso|questo|questa|anche|stesso|per"
+    r"|en|nu|dit|deze|ook|och|den|här|også|denne|i|teraz|to|też|a|teď|tohle|ve|şimdi|bunu|da|и|а|теперь|это|вот|также"
+    r"|тоже|це|теж|[\s,])+"
+    r"|(?:还有|還有|那|再来|再來|这句|這句|这个|這個|这条|下一句|也|呢|改一下|译一下|次|これ|この文|も|では|お願いします|그리고|이것도|이것|다음|도|[\s,，、])+"
+)
+
+
+def another(message: str) -> str:
+    """Cut out the text after "and this:", an order that repeats the one before; empty if there is none."""
+    head, found, text = message[: _ANOTHER_HEAD + 1].replace("：", ":").partition(":")
+    if not found or not text.strip() or not _ANOTHER.fullmatch(head.strip().lower()):
+        return ""
+    return message[len(head) + 1 :].strip()
+
+
 _GIVEN = re.compile(r"[:：\n]\s*")
 _LONGEST_TEXT = 400  # characters of a message that is taken for the next text
 _ASKS = re.compile(

@@ -75,6 +75,10 @@ _LEAD = re.compile(
     r"\s*¿?(?![A-Z]{2}|(?:select|insert|update|delete|return|import|for|if|while|def|class)\b)"
     r"(?:[^\W\d_]+(?:['’][^\W\d_]+)*,?\s+){2,}"
 )  # the natural words that a line begins with
+_QUESTION_BEFORE = re.compile(
+    r"\s*¿?(?![A-Z]{2}|(?:select|insert|update|delete|return|import|for|if|while|def|class)\b)"
+    r"(?:[\w'’.#+-]+,?\s+){3,20}[\w'’.#+-]+\s?[?？:]\s+(?=\S)"
+)  # a question in front of a statement
 _PIECE_OF_CODE = re.compile(r"\S*[=\[\](){}<>|^;_]\S*")
 _CLAUSE = re.compile(r"[.,;:!–—-]\s+([^.,;:!]{4,}[?？])\s*$")
 _CODE_SIGNS = frozenset("=(){}[]<>")
@@ -219,7 +223,7 @@ def _without_code(text: str) -> tuple[str, bool]:
     yaml = _is_yaml([line for line in lines if _YAML.match(line)])
     for line in lines:
         if line and (_CODE_LINE.match(line) or (yaml and _YAML.match(line))) and not _sentence(line):
-            spoken = _PIECE_OF_CODE.sub(" ", line) if _asks(line) else ""
+            spoken = _question_before(line) or (_PIECE_OF_CODE.sub(" ", line) if _asks(line) else "")
             if spoken:
                 kept.append(spoken)
             dropped += len(line) - len(spoken)
@@ -235,6 +239,16 @@ def _is_yaml(lines: list[str]) -> bool:
     """Say whether lines like a YAML file's are one: there a key stands once, in a row of examples each stands again."""
     keys = [line.partition(":")[0] for line in lines if line[0].isalpha()]
     return len(lines) >= 3 and len(keys) == len(set(keys))
+
+
+def _question_before(line: str) -> str:
+    """Cut out the question in front of a statement; before a colon it must be in a sure foreign language."""
+    question = _QUESTION_BEFORE.match(line) if "?" in line or ": " in line else None
+    if not question:
+        return ""
+    found = words.count(question[0])
+    foreign = max(found.values(), default=0) > found.get("en", 0)
+    return question[0] if foreign or not question[0].rstrip().endswith(":") else ""
 
 
 def _asks(line: str) -> bool:

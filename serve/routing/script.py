@@ -61,6 +61,8 @@ _CJK_FUNCTION = re.compile(
 # Written Cantonese: characters that standard written Chinese doesn't use.
 _CANTONESE = re.compile("[嘅咗喺佢冇啲嚟哋嗰嘢咁㗎唔俾]|点解|點解|點算|係咪|而家|邊度")
 
+_ENOUGH = 60  # ASCII letters of a Latin text from which nobody asks how many more letters it has
+
 SHARED = frozenset({"Latn", "Cyrl", "Arab", "Deva"})
 """Scripts in which a model has to name the language."""
 
@@ -86,6 +88,8 @@ def dominant(text: str, *, latin_is_sentence: bool) -> Script:
     classes = text.encode("utf-16-le", "surrogatepass")[1::2].translate(_CLASS_OF_HIGH_BYTE)
     counts = {chr(c): classes.count(c) for c in set(classes)}
     plain = counts.pop(".", 0)
+    if not counts and latin >= _ENOUGH:
+        return Script("Latn", latin)
     if not counts:
         return Script("Latn", latin + min(plain - latin, sum(map(str.isalpha, text)) - latin))
     east = _east_asian(text, counts)

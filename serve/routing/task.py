@@ -41,7 +41,7 @@ _PARTS = _set(
     " soubor souboru souborů pliku plik fájl tiedosto řetězce programmu kód kódu skripti ohjelma funktio koodi"
     " függvény programot funcție hata hatası hatayı fehler erreur errore erro fout chyba błąd fel feil lỗi workflow"
 )
-_WITH = _set("in with using en em con com mit avec met w v ve på i med na în cu на в у за ile ב trong")
+_WITH = _set("in with using en em con com mit avec met w v ve på i med na în cu на в у за ile ב trong no")
 _AFTER = _set("ile ilə dilinde kullanarak")
 _THIS = _set("this my the following dieses ce este")
 _SHORT_NAMES = _set("go c r")
@@ -67,9 +67,18 @@ _EASTERN_PARTS = re.compile(
 _EASTERN_WITH = re.compile(
     "怎么(?:封装|调用|实现|把)|[a-z]\\d? 里|用\\s*[a-z+#]+|[a-z+#]+\\s*(?:で|の|로|으로|写|实现|寫)|на [a-z+#]+"
 )
-_HANGUL_PROGRAMMING = re.compile("파이썬|자바스크립트|자바로|리액트|코틀린|스프링부트|코드를|함수를|코드도|쿼리를")
+_LOG_READ = 300  # characters of a paragraph
+_LOG_SIGNS = ("ERROR", "FATAL", "FAIL", "Exception", "rror", "exited", "]: ")
+_LOG = re.compile(
+    r"^\[?(?:ERROR|FATAL|INFO|FAILURE|BUILD FAIL)\b|Exception in thread|\bFATAL: |\berror: |\w\[\d+\]: "
+    r"|exited with code|APPLICATION FAILED|^Error [a-z]+ bean|\.\w+Exception: ",
+    re.MULTILINE,
+)  # what programs write to a log
+_HANGUL_PROGRAMMING = re.compile(
+    "جاوااسکریپت|پایتون|crontab|反向代理|파이썬|자바스크립트|자바로|리액트|코틀린|스프링부트|코드를|함수를|코드도|쿼리를"
+)
 _EASTERN_CODE = re.compile(
-    "报错|報錯|^(?:错误|錯誤|エラー|오류|에러) ?[:：] ?[a-z]{2}|占用[^。\n]{0,8}端口"
+    "报错|報錯|报这个错|报了个错|^(?:错误|錯誤|エラー|오류|에러) ?[:：] ?[a-z]{2}|占用[^。\n]{0,8}端口"
     "|正则表达式|封装成|正則表達式|正規表現|单元测试|這段程式碼|这段代码|這段代碼|这段程序"
     "|(?:写|寫|给出|编写|实现)[^。，\\n]{0,10}(?:代码|代碼|函数|函數|脚本)"
     "|用\\s*(?:go|c|r)(?:语言|語言)?\\s*(?:写|寫|实现|编写)|פייתון|apps script|오류 ?뜨"
@@ -79,12 +88,12 @@ _JSON = re.compile(
     r"\b(?:erstell|erzeug|generier|creat|generat|make|give me|gib|génèr|crée|crea|gener|cria|gere"
     r"|maak|skapa|stwórz|zwróć|retorn|extra[ei]"
     r"|return|respond|reply|answer|output|restituisc|devuelv|retourn|renvoi|devolv|return|vytvoř"
-    r"|создай|верни|сделай)\w*"
+    r"|создай|верни|сделай|преобраз|svar|zamie[nń]|odpowi|antwort|respond|risp|répon)\w*"
     r"[^.\n]{0,40}\bjson\b|(?:输出|輸出|生成|返回|转成|轉成|给我|用"
     r"|出力)[^。\n]{0,10}json|json[^。\n]{0,8}(?:にして|に変換|로|으로)"
     r"|\b(?:as|in|into|valid|only|to|a|als|en|in|un|ein|format|gültiges|strict)(?: a| an| ein"
     r"| valid)? json\b|\bjson-(?:muo|form)|\bjson (?:object|format|array|only|string|output|response|schema)"
-    r"|以\s*json|json\s*(?:形式|格式|で|으로|형식|を出力|返回|输出)"
+    r"|以\s*json|\bfill in this schema|json\s*(?:形式|格式|で|으로|형식|を出力|返回|输出)"
 )
 _TO_JSON = re.compile(
     r"\W*(?:(?:please|bitte|can you|kannst du) )?(?:convert|turn|transform|parse|konvertier|wandle|wandel|convert[ia]"
@@ -128,9 +137,16 @@ def asked_for(instruction: Wording, prose: Prose, *, translation: bool) -> str:
         return "translation"
     if prose.code or _about_code(instruction):
         return "json" if "json" in lowered and _TO_JSON.match(lowered) else "code"
-    if "json" in lowered and asks_json(lowered):
+    if ("json" in lowered or "schema: {" in lowered) and asks_json(lowered):
         return "json"
+    if len(prose.paragraphs) > 1 and any(map(_logged, prose.paragraphs[-3:])):
+        return "code"
     return "edit" if _material(instruction.text, prose) and edits(instruction) else "prose"
+
+
+def _logged(paragraph: str) -> bool:
+    start = paragraph[:_LOG_READ]
+    return any(sign in start for sign in _LOG_SIGNS) and bool(_LOG.search(start))
 
 
 def standing(system: Wording, instruction: Wording, answer: str) -> str:
@@ -147,7 +163,7 @@ def standing(system: Wording, instruction: Wording, answer: str) -> str:
     if lowered and _EDITOR.search(lowered) and not instruction.text.endswith(("?", "？")):
         return "edit"
     shown = "`" in answer or ("(" in answer and _CALL.search(answer))
-    if shown and len(instruction.text) < _FOLLOW_UP and _goes_on(instruction, answer):
+    if shown and len(instruction.text) < _REPORT and _goes_on(instruction, answer):
         return "code"
     if lowered and not _PARTS.isdisjoint(instruction.words) and _names_developer(system):
         return "code"
@@ -158,6 +174,8 @@ def _goes_on(instruction: Wording, answer: str) -> bool:
     """Say whether a short follow-up is about the code of the answer before: where that was all code, mostly it is."""
     if _FAULT.search(instruction.lowered):
         return True
+    if len(instruction.text) >= _FOLLOW_UP:
+        return False
     shown = answer.startswith("```") and not answer.startswith("```json")
     if not shown or not instruction.text or len(answer.rpartition("```")[2]) > _AFTERWORD:
         return False
@@ -177,6 +195,7 @@ _EDITOR = re.compile(
 )
 _CALL = re.compile(r"\b[a-z]+\.[a-z_]+\(", re.ASCII)
 _FOLLOW_UP = 80  # characters
+_REPORT = 120  # characters of one that tells of a fault
 _AFTERWORD = 40  # characters after the last fence
 _ASKED_BACK = 20  # characters: "and without recursion?"; longer questions want an explanation as often as code
 _THANKS = _set(
@@ -187,7 +206,8 @@ _THANKS = _set(
 )
 _EASTERN_THANKS = re.compile("谢|謝|唔該|多謝|不错|完美|ありがと|助かり|完璧|고마|감사|좋아|धन्यवाद|ขอบคุณ")
 _FAULT = re.compile(
-    r"error|what if|а если|\b(?:und wenn|was wenn|et si|y si|e se|wat als)\b|如果"
+    r"error|what if|and if|should also|isn't|marche mais|voudrais|que avise"
+    r"|schlagen .{0,30}fehl|а если|\b(?:und wenn|was wenn|et si|y si|e se|wat als)\b|如果"
     r"|does(?:n't| not) work|not work|exception|fails?\b|crash|bug|instead of|add (?:a|an|some"
     r"|error|type|comment)"
     r"|now (?:with|without|in|as|make)|without \w+|it should|in one line|fehler|funktioniert nicht|geht nicht|erreur"

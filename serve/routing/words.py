@@ -53,7 +53,7 @@ _LISTS = {
     " leurs or possible format us combien font lequel laquelle",
     "es": "receta fácil regalo regalos viaje barato barata casero casera el los las una es por qué"
     " cómo cuál cuándo quién dónde con para pero más muy y del al gracias hola"
-    " muchas puedes puede dame cuéntame escribe explica explícame háblame mi tu eres soy sigue sí hoy está"
+    " muchas puedes lista puede dame cuéntame escribe explica explícame háblame mi tu eres soy sigue sí hoy está"
     " son hay fue hacer entre diferencia sobre esto este esta ese usted buenos días tardes quien cual"
     " cuáles tiene ser lo un en de la le se si no a e o como me te su sus todo todos ha han dos les que"
     " nombra sugiere menciona enumera recomienda recomiéndame crea haz traduce resume compara describe"
@@ -66,7 +66,7 @@ _LISTS = {
     " go",
     "pt": "erro resolvo receita presente viagem fácil os uma é não você como qual quando quem onde com para mas"
     " mais muito obrigado obrigada olá pode"
-    " posso me escreva explique conte dê um do da dos das na nas nos pelo pela são está meu minha seu sua"
+    " posso me escreva lista explique conte dê um do da dos das na nas nos pelo pela são está meu minha seu sua"
     " hoje estou diferença isso este esta fazer ser tem ao à também porque foi sobre bom dia de se a o e"
     " em no por que si as te seus todos dois ou só já sugira liste descreva resuma compare crie traduza"
     " recomende gere cite defina calcule analise imagine devo deveria quero preciso ajude-me tenho sempre"
@@ -75,7 +75,7 @@ _LISTS = {
     " bem mal então agora aqui ali antes depois sinônimos motivos passos cachorro gato problema",
     "it": "errore ricetta veloce regalo viaggio il gli una è non che come perché quando chi dove quale"
     " quali con per ma più molto grazie ciao mille"
-    " puoi può dammi dimmi raccontami scrivi spiegami spiega mi tuo sono sei della del dei delle nel nella"
+    " lista puoi può dammi dimmi raccontami scrivi spiegami spiega mi tuo sono sei della del dei delle nel nella"
     " alla al questo questa oggi cosa cos'è differenza tra fra anche stai bene lo sul hai un in la le se"
     " si e a o i di da uno due no ne te me sua suo su tutti tutto ci loro ha suggerisci elenca descrivi"
     " riassumi confronta crea traduci consigliami proponi genera definisci calcola analizza immagina cita"
@@ -111,7 +111,7 @@ _LISTS = {
     " olla tämä se että paljon hyvää me he ne en jos kun tai sen ehdota luettele kuvaile vertaa luo käännä"
     " anna parempi aina tarvitsen haluan mistä mihin kolme kaksi neljä viisi sana aika vuosi päivä elämä"
     " maailma kaupunki maa kirja uusi nyt tässä siellä",
-    "pl": "i jest nie ja ty jak dlaczego kto kiedy gdzie jaka jaki jakie co dla z w na się to proszę dziękuję"
+    "pl": "za i jest nie ja ty jak dlaczego kto kiedy gdzie jaka jaki jakie co dla z w na się to proszę dziękuję"
     " bardzo cześć czy możesz napisz opowiedz wyjaśnij mi mój kim czym między że od po dobrą jesteś a o u"
     " we ten ta te są ma ale tak by mu my list podaj opisz porównaj stwórz przetłumacz wymień zaproponuj"
     " powinienem chcę potrzebuję pomóż mam mogę zawsze nigdy każdy bez lepiej lepszy które który która"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serve.routing import directive
+from serve.routing import directive, directive_clause
 from serve.routing.wording import wording
 
 
@@ -22,3 +22,16 @@ from serve.routing.wording import wording
 )
 def test_an_order_wins_over_facts_about_languages(text: str, language: str | None) -> None:
     assert directive.target(wording(text)) == language
+
+
+@pytest.mark.parametrize(
+    ("before", "clause"),
+    [
+        ("my mom only speaks it, write her a note in ", "write her a note in "),
+        ("who it is doesn't matter; please reply in ", "please reply in "),
+        ("er fragt, wann es kommt, antworte ihm auf ", "antworte ihm auf "),
+        ("what do people write in ", "what do people write in "),
+    ],
+)
+def test_own_clause_is_the_one_that_an_order_opens(before: str, clause: str) -> None:
+    assert directive_clause.own(before) == clause

@@ -55,3 +55,17 @@ def test_an_order_given_with_its_text_holds_for_another_text_alone(message: str,
     turns = zip(("user", "assistant", "user"), (STANDING, DONE, message), strict=True)
     cell = classify({"messages": [{"role": r, "content": c} for r, c in turns]}, "chat", model())
     assert (cell.language, cell.task) == (language, task)
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ('And this: "Hello."', '"Hello."'),
+        ("还有这句：你好", "你好"),
+        ("y esto: hola", "hola"),
+        ("My question: why?", ""),
+        ("And this", ""),
+    ],
+)
+def test_another_text_follows_an_order_without_a_verb(message: str, text: str) -> None:
+    assert pending.another(message) == text

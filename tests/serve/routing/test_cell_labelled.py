@@ -1,6 +1,7 @@
-"""Guards against regressions on labelled requests, with the product's goals as bounds.
+"""Holds the product's goals on labelled requests.
 
-Both sets are right by selection, so none of this measures accuracy; `tests/data/requests/README.md` has first runs.
+Only `unseen` measures accuracy. The other sets are right by selection and guard against regressions;
+`tests/data/requests/README.md` has first runs.
 """
 
 import json
@@ -10,28 +11,33 @@ import pytest
 from serve.routing.cell import Cell, classify
 from serve.routing.language import LANGUAGES
 from serve.routing.task import TASKS
-from tests.serve.routing.labelled import labelled, model
+from tests.serve.routing.labelled import LabelledRequest, labelled, model
 
 HELD_OUT = labelled("heldout")
 DEV = labelled("dev")
+UNSEEN = labelled("unseen")
 
 
 @pytest.fixture(scope="module")
 def cells() -> dict[str, Cell]:
-    return {request.id: classify(request.payload, request.endpoint, model()) for request in HELD_OUT + DEV}
+    return {request.id: classify(request.payload, request.endpoint, model()) for request in HELD_OUT + DEV + UNSEEN}
 
 
-def test_language_is_still_right_on_held_out_requests(cells: dict[str, Cell]) -> None:
-    """The goal: at least 99.5 %."""
+@pytest.mark.parametrize(
+    ("requests", "share"), [(UNSEEN, 0.01), (HELD_OUT, 0.005)], ids=["unseen, as reached", "held out, the goal"]
+)
+def test_language_is_right(cells: dict[str, Cell], requests: list[LabelledRequest], share: float) -> None:
+    """The goal is 99.5 %; on what nobody tuned on, 99.1 % was reached."""
     wrong = [
-        f"{r.id}: {r.language}, not {cells[r.id].language}" for r in HELD_OUT if cells[r.id].language != r.language
+        f"{r.id}: {r.language}, not {cells[r.id].language}" for r in requests if cells[r.id].language != r.language
     ]
-    assert len(wrong) <= 0.005 * len(HELD_OUT), wrong
+    assert len(wrong) <= share * len(requests), wrong
 
 
-def test_not_english_is_still_right_on_foreign_held_out_requests(cells: dict[str, Cell]) -> None:
+@pytest.mark.parametrize("requests", [UNSEEN, HELD_OUT], ids=["unseen", "held out"])
+def test_foreign_requests_are_not_called_english(cells: dict[str, Cell], requests: list[LabelledRequest]) -> None:
     """The goal: at most 0.3 %, for an English drafter on foreign text is the expensive error."""
-    foreign = [r for r in HELD_OUT if r.language != "en"]
+    foreign = [r for r in requests if r.language != "en"]
     called_english = [r.id for r in foreign if cells[r.id].language == "en"]
     assert len(called_english) <= 0.003 * len(foreign), called_english
 
@@ -57,15 +63,16 @@ def test_the_held_out_set_is_wide_enough_to_mean_something() -> None:
 
 
 def test_labels_are_of_the_closed_sets() -> None:
-    assert {r.language for r in HELD_OUT + DEV} <= set(LANGUAGES)
-    assert {r.task for r in HELD_OUT + DEV} <= set(TASKS)
+    assert {r.language for r in HELD_OUT + DEV + UNSEEN} <= set(LANGUAGES)
+    assert {r.task for r in HELD_OUT + DEV + UNSEEN} <= set(TASKS)
 
 
-def test_no_request_stands_in_both_sets() -> None:
+@pytest.mark.parametrize("requests", [HELD_OUT, UNSEEN], ids=["held out", "unseen"])
+def test_no_request_was_tuned_on(requests: list[LabelledRequest]) -> None:
     """Neither under its own id nor under another: what is sent must differ."""
-    held_out = {json.dumps(r.payload, sort_keys=True): r.id for r in HELD_OUT}
+    kept = {json.dumps(r.payload, sort_keys=True): r.id for r in requests}
     dev = {json.dumps(r.payload, sort_keys=True): r.id for r in DEV}
-    assert [(held_out[payload], dev[payload]) for payload in held_out.keys() & dev.keys()] == []
+    assert [(kept[payload], dev[payload]) for payload in kept.keys() & dev.keys()] == []
 
 
 def test_no_id_stands_for_two_requests() -> None:

@@ -7,7 +7,6 @@ drafter whose weights are shuffled, as if made for another body.
 import contextlib
 import json
 import os
-import signal
 import struct
 import subprocess
 import sys
@@ -15,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import engine_environment
 from tests.serve.double import until
 from tests.stack.conftest import ROOT, START_LIMIT, VLLM, Stack, free_port, free_ports
+from tests.stack.processes import all_ready, spawn, stop
 
 pytestmark = pytest.mark.engine
 
@@ -158,36 +157,3 @@ def engine_flags(port: int, speculative: Mapping[str, Any] | None) -> Sequence[s
     if speculative is not None:
         flags += ["--speculative-config", json.dumps(speculative), "--per-request-spec-decode-metrics", "detailed"]
     return flags
-
-
-def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a process that ends with this one, in a session of its own."""
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", *command],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-
-
-def all_ready(url: str, children: Sequence[subprocess.Popen[bytes]]) -> bool:
-    assert all(child.poll() is None for child in children), "an engine or the router ended; its log says why"
-    try:
-        lanes = httpx2.get(url, timeout=5).json()["lanes"]
-    except (httpx2.HTTPError, ValueError):
-        return False
-    return all(lanes.values())
-
-
-def stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
-    for child in children:
-        child.terminate()
-    for child in children:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(30)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()

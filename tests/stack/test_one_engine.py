@@ -16,7 +16,7 @@ from serve.deploy import profile as profiles
 from serve.deploy.engine_args import engine_environment
 from tests.serve.double import metric, until
 from tests.stack.conftest import ROOT, START_LIMIT, VLLM, free_port
-from tests.stack.test_gate import all_ready, spawn, stop
+from tests.stack.processes import all_ready, spawn, stop
 
 pytestmark = pytest.mark.engine
 

@@ -41,7 +41,8 @@ def test_every_drafter_gets_a_lane_and_the_body_is_the_default() -> None:
 
 
 def test_several_lanes_may_share_a_drafter() -> None:
-    found = lanes(lanes={"short": {"drafter": "mtp", "draft_tokens": 1}, "long": {"drafter": "mtp"}}, default="short")
+    taken = {"short": {"drafter": "mtp", "draft_tokens": 1}, "long": {"drafter": "mtp"}}
+    found = lanes(drafters={"mtp": MTP}, lanes=taken, default="short")
     assert [(lane.name, lane.draft_tokens) for lane in found.by_name.values()] == [
         ("body", 0),
         ("short", 1),
@@ -51,10 +52,10 @@ def test_several_lanes_may_share_a_drafter() -> None:
 
 
 def test_a_drafter_makes_no_more_than_its_longest_lane_takes() -> None:
-    found = lanes(
-        lanes={"short": {"drafter": "mtp", "draft_tokens": 1}, "longer": {"drafter": "mtp", "draft_tokens": 2}}
-    )
-    assert {name: drafter["num_speculative_tokens"] for name, drafter in found.drafters_in_use().items()} == {"mtp": 2}
+    taken = {"short": {"drafter": "mtp", "draft_tokens": 1}, "longer": {"drafter": "mtp", "draft_tokens": 2}}
+    drafter = MTP | {"synthetic_acceptance_rates": [0.9, 0.8, 0.7, 0.6]}
+    (made,) = lanes(drafters={"mtp": drafter}, lanes=taken).cut_drafters().values()
+    assert (made["num_speculative_tokens"], made["synthetic_acceptance_rates"]) == (2, [0.9, 0.8])
 
 
 @pytest.mark.parametrize("config", [None, {}, {"something": "else"}])
@@ -77,6 +78,8 @@ def test_an_engine_without_lanes_has_none(config: Any) -> None:
         ({"drafters": BOTH, "default": "fast"}, "default"),
         ({"drafters": BOTH, "lane": {}}, "'lane'"),
         ({"drafters": {"a": EAGLE3, "b": EAGLE3}}, "only one"),
+        ({"drafters": BOTH, "lanes": {"a": {"drafter": "mtp"}}}, "drafters.eagle3"),
+        ({"drafters": {"mtp": MTP}, "lanes": {"body": {}}}, "drafters.mtp"),
         ({"drafters": {"v1.5": MTP}}, "'v1.5'"),
         ({"drafters": {"": MTP}}, "''"),
         ({"drafters": {"mtp": MTP | {"method": ["mtp"]}}}, "drafters.mtp.method"),

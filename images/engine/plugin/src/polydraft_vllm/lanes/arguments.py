@@ -31,7 +31,7 @@ def speculative_config(lanes: config.Lanes) -> dict[str, Any]:
     EAGLE-3 if there is one, since it needs the body to hand out its inner layers' states.
     """
     told = max(lanes.drafters.values(), key=lambda drafter: str(drafter["method"]).startswith("eagle"))
-    return {**told, "num_speculative_tokens": lanes.most_draft_tokens}
+    return config.cut(told, lanes.most_draft_tokens)
 
 
 def settle(vllm_config: Any) -> None:

@@ -51,13 +51,11 @@ class Lanes:
         """The longest draft of any lane."""
         return max(lane.draft_tokens for lane in self.by_name.values())
 
-    def drafters_in_use(self) -> dict[str, dict[str, Any]]:
-        """The drafters that lanes name, each with the longest draft that one of its lanes takes."""
-        longest: dict[str, int] = {}
-        for lane in self.by_name.values():
-            if lane.drafter is not None:
-                longest[lane.drafter] = max(lane.draft_tokens, longest.get(lane.drafter, 0))
-        return {name: _cut(self.drafters[name], tokens) for name, tokens in longest.items()}
+    def cut_drafters(self) -> dict[str, dict[str, Any]]:
+        """The drafters, each with the longest draft that one of its lanes takes."""
+        lanes = self.by_name.values()
+        longest = {name: max(lane.draft_tokens for lane in lanes if lane.drafter == name) for name in self.drafters}
+        return {name: cut(self.drafters[name], tokens) for name, tokens in longest.items()}
 
 
 def read(additional_config: Mapping[str, Any] | None) -> Lanes | None:
@@ -79,25 +77,33 @@ def read(additional_config: Mapping[str, Any] | None) -> Lanes | None:
     for name in (*said["drafters"], *(said.get("lanes") or ())):
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ValueError(f"additional_config.{KEY}: {name!r} can't name a drafter or lane; use a-z, 0-9, - and _")
-    drafters = {name: _drafter(name, config) for name, config in said["drafters"].items()}
-    if len([name for name, drafter in drafters.items() if drafter["method"] in OWN_KV]) > 1:
-        raise ValueError(f"additional_config.{KEY}.drafters: only one may keep KV of its own ({', '.join(OWN_KV)})")
-    if differ := [key for key in _ENGINE_WIDE if len({repr(each.get(key)) for each in drafters.values()}) > 1]:
-        raise ValueError(
-            f"additional_config.{KEY}.drafters: {differ[0]!r} holds for the whole engine; give all the same"
-        )
+    drafters = _drafters(said["drafters"])
     described = said.get("lanes") or {BODY: {}, **{name: {"drafter": name} for name in drafters}}
     by_name = {name: _lane(name, lane, drafters) for name, lane in {BODY: {}, **described}.items()}
+    if unused := sorted(drafters.keys() - {lane.drafter for lane in by_name.values()}):
+        raise ValueError(f"additional_config.{KEY}.drafters.{unused[0]}: no lane names it; add one or leave it out")
     default = said.get("default", BODY)
     if not isinstance(default, str) or default not in by_name:
         raise ValueError(f"additional_config.{KEY}.default: no lane {default!r}; there are {_listed(by_name)}")
     return Lanes(MappingProxyType(by_name), MappingProxyType(drafters), by_name[default])
 
 
-def _cut(drafter: Mapping[str, Any], tokens: int) -> dict[str, Any]:
+def cut(drafter: Mapping[str, Any], tokens: int) -> dict[str, Any]:
+    """A drafter's speculative config for drafts of `tokens`, its synthetic rates by position included."""
     rates = drafter.get("synthetic_acceptance_rates")
-    cut = {"synthetic_acceptance_rates": rates[:tokens]} if rates else {}
-    return {**drafter, "num_speculative_tokens": tokens, **cut}
+    shorter = {"synthetic_acceptance_rates": rates[:tokens]} if rates else {}
+    return {**drafter, "num_speculative_tokens": tokens, **shorter}
+
+
+def _drafters(described: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    drafters = {name: _drafter(name, config) for name, config in described.items()}
+    if len([name for name, drafter in drafters.items() if drafter["method"] in OWN_KV]) > 1:
+        raise ValueError(f"additional_config.{KEY}.drafters: only one may keep KV of its own ({', '.join(OWN_KV)})")
+    if differ := [key for key in _ENGINE_WIDE if len({repr(each.get(key)) for each in drafters.values()}) > 1]:
+        raise ValueError(
+            f"additional_config.{KEY}.drafters: {differ[0]!r} holds for the whole engine; give all the same"
+        )
+    return drafters
 
 
 def _drafter(name: str, config: Any) -> Mapping[str, Any]:

@@ -63,9 +63,7 @@ class LaneScheduler(Scheduler):  # type: ignore[misc]
         super()._update_after_schedule(scheduler_output)
         for of in scheduled:
             # With asynchronous scheduling these are placeholders for the drafts that the worker is about to make.
-            wanted = self.lane(of).draft_tokens
-            if len(of.spec_token_ids) > wanted:
-                of.spec_token_ids = of.spec_token_ids[:wanted]
+            self._trim(of)
 
     def update_draft_token_ids(self, draft_token_ids: Any) -> None:
         """Keep of the drafts that came back as many as each request's lane takes."""
@@ -73,9 +71,12 @@ class LaneScheduler(Scheduler):  # type: ignore[misc]
         for request_id in draft_token_ids.req_ids:
             of = self.requests.get(request_id)
             if of is not None and not of.is_finished():
-                wanted = self.lane(of).draft_tokens
-                if len(of.spec_token_ids) > wanted:
-                    of.spec_token_ids = of.spec_token_ids[:wanted]
+                self._trim(of)
+
+    def _trim(self, of: Request) -> None:
+        wanted = self.lane(of).draft_tokens
+        if len(of.spec_token_ids) > wanted:
+            of.spec_token_ids = of.spec_token_ids[:wanted]  # a copy: the placeholders are one list for all requests
 
     def make_spec_decoding_stats(
         self,

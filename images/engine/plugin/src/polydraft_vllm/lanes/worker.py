@@ -25,7 +25,7 @@ class LaneModelRunner(model_runner.GPUModelRunner):  # type: ignore[misc]
         if self.speculator is not None:
             inner = {
                 name: init_speculator(own_config(vllm_config, drafter), device, self.req_states)
-                for name, drafter in lanes.drafters_in_use().items()
+                for name, drafter in lanes.cut_drafters().items()
             }
             self.speculator = LaneDrafters(vllm_config, device, lanes, inner)
 

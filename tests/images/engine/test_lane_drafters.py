@@ -22,12 +22,12 @@ def answer(inside: Inside) -> dict[str, Any]:
         ("mtp alone", [["mtp", 4, False]]),
         ("eagle3 alone", [["eagle3", 3, True]]),
         ("a prompt's first part", [["eagle3", 0, True]]),
-        ("all mixed", [["eagle3", 3, True], ["mtp", 4, False]]),
+        ("all mixed", [["mtp", 4, False], ["eagle3", 3, True]]),
         ("mtp beside bodies", [["mtp", 4, False]]),
     ],
 )
 def test_a_drafter_is_asked_only_for_its_own(answer: dict[str, Any], case: str, asked: list[Any]) -> None:
-    """The one that keeps KV reads prompts even where nothing is drafted, and goes first: see `LaneDrafters.propose`."""
+    """The one that keeps KV reads prompts even where nothing is drafted."""
     assert answer["asked"][case] == asked
 
 
@@ -54,6 +54,24 @@ def test_each_request_gets_its_own_drafters_tokens(answer: dict[str, Any]) -> No
 )
 def test_every_batch_of_lanes_has_a_full_graph(answer: dict[str, Any], batch: str, graph: list[Any]) -> None:
     assert answer["graphs"][batch] == graph
+
+
+def test_a_drafters_kv_leaves_the_bodys_groups_as_they_were(answer: dict[str, Any]) -> None:
+    groups = answer["kv groups"]
+    assert len(groups["body"]) == 6
+    assert len(groups["vLLM's"]) == 31, "vLLM no longer takes the body's groups to pieces: `kv_groups` can go"
+    assert [[name for name in group if name != "drafter.0"] for group in groups["lanes"]] == groups["body"]
+    assert ["drafter.0" in group for group in groups["lanes"]].count(True) == 1
+
+
+def test_engines_whose_drafter_keeps_kv_have_a_blocks_layers_side_by_side(answer: dict[str, Any]) -> None:
+    layouts = answer["kv layouts"]
+    assert layouts["lanes"] == ["BLNHC", "BLHNC", "LBNHC", "LBHNC"]
+    assert layouts["no drafter with KV"] == layouts["no lanes"] == ["LBNHC", "LBHNC", "BLNHC", "BLHNC"]
+
+
+def test_a_drafter_without_kv_leaves_the_others_slots_alone(answer: dict[str, Any]) -> None:
+    assert answer["slots"] == [[1, 2, 3], [0, 0, 0]]
 
 
 def test_only_lanes_without_a_drafter_that_keeps_kv_share_a_prefix_cache(answer: dict[str, Any]) -> None:

@@ -3,9 +3,10 @@
 
 Drafters are stand-ins that say who they are; everything else is vLLM's and ours. Out, into the file that is the only
 argument: {"asked": [[drafter, draft tokens, has inner states] of each case], "drafts": [tokens of each case], "graphs":
-{case: [mode, tokens, requests, query length of a uniform graph, longest query of a mixed one]}, "salts": [of each lane
-without one of the client's, with one, with one that would pass for a drafter's], "settled":
-{case: [worker, scheduler], or the refusal}}.
+{case: [mode, tokens, requests, query length of a uniform graph, longest query of a mixed one]}, "kv groups": {case:
+[layers of each group]}, "kv layouts": {case: [layouts, the preferred one first]}, "slots": [the engine's slot mappings
+after the step of a drafter without KV, that drafter's], "salts": [of each lane without one of the client's, with one,
+with one that would pass for a drafter's], "settled": {case: [worker, scheduler], or the refusal}}.
 """
 
 import json
@@ -16,8 +17,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from polydraft_vllm.lanes import admission, arguments, config, drafters, graphs
+from polydraft_vllm.lanes import admission, arguments, beside, config, drafters, graphs, kv_groups
 from vllm.config.compilation import CUDAGraphMode
+from vllm.v1.core.kv_cache_utils import get_kv_cache_groups
+from vllm.v1.kv_cache_interface import FullAttentionSpec, SlidingWindowSpec
+from vllm.v1.kv_cache_layout import KVCacheLayout
 
 MTP = {"method": "mtp", "model": "assistant", "num_speculative_tokens": 4}
 EAGLE3 = {"method": "eagle3", "model": "head", "num_speculative_tokens": 3}
@@ -37,6 +41,7 @@ class Drafter:
     """Proposes `number * 100 + request * 10 + position`, and notes what it was asked."""
 
     supports_mm_inputs = False
+    prefill_cudagraph_manager = decode_cudagraph_manager = None
 
     def __init__(self, name: str, number: int, steps: int, keeps_kv: bool, asked: list[Any]) -> None:
         self.method, self.number, self.num_speculative_steps = name, number, steps
@@ -53,7 +58,7 @@ class Drafter:
 def engine() -> Any:
     return SimpleNamespace(
         scheduler_config=SimpleNamespace(max_num_seqs=SLOTS),
-        parallel_config=SimpleNamespace(decode_context_parallel_size=1),
+        parallel_config=SimpleNamespace(decode_context_parallel_size=1, world_size=1),
     )
 
 
@@ -65,7 +70,14 @@ def drafting(lanes: list[str], tokens: int | None) -> tuple[list[Any], list[list
     slots = [7, 2, 5, 0, 3, 6, 1, 4][: len(lanes)]  # requests lie in the runner's slots in any order
     for slot, lane in zip(slots, lanes, strict=True):
         speculator.add_request(slot, SimpleNamespace(extra_args={"lane": lane}, min_p=0.0, logit_bias=None))
-    batch = SimpleNamespace(num_reqs=len(lanes), idx_mapping_np=np.array(slots), idx_mapping=torch.tensor(slots))
+    batch = SimpleNamespace(
+        num_reqs=len(lanes),
+        num_tokens=2 * len(lanes),
+        num_scheduled_tokens=np.full(len(lanes), 2),
+        decode_graph_eligible=True,
+        idx_mapping_np=np.array(slots),
+        idx_mapping=torch.tensor(slots),
+    )
     drafts = speculator.propose(batch, *[object()] * 10, num_speculative_tokens=tokens)
     return asked, drafts.tolist()
 
@@ -91,6 +103,49 @@ def graph(manager: Any, requests: int, tokens: int, uniform: int | None, longest
     found = manager.dispatch(requests, tokens, uniform, 0, longest)
     assert found.cg_mode == CUDAGraphMode.NONE or found in manager._capture_descs[found.cg_mode], "never captured"
     return [found.cg_mode.name, found.num_tokens, found.num_reqs, found.uniform_token_count, found.max_query_len]
+
+
+class CacheConfig:
+    """What grouping asks of vLLM's."""
+
+    def __init__(self, layout: str) -> None:
+        self.kv_cache_layout = layout
+
+    def get_resolved_kv_cache_layout(self) -> KVCacheLayout:
+        return KVCacheLayout[self.kv_cache_layout]
+
+
+def kv_layers(drafter: bool) -> dict[str, Any]:
+    """Gemma 4 26B-A4B's layers, and an EAGLE-3 head's."""
+    full = FullAttentionSpec(block_size=16, num_kv_heads=2, head_size=512, dtype=torch.bfloat16)
+    sliding = SlidingWindowSpec(block_size=16, num_kv_heads=8, head_size=256, dtype=torch.bfloat16, sliding_window=1024)
+    own = FullAttentionSpec(block_size=16, num_kv_heads=11, head_size=128, dtype=torch.bfloat16)
+    body = {f"body.{number}": full if number % 6 == 5 else sliding for number in range(30)}
+    return body | ({"drafter.0": own} if drafter else {})
+
+
+def kv_grouped(layout: str, *, drafter: bool) -> list[list[str]]:
+    engine = SimpleNamespace(
+        scheduler_config=SimpleNamespace(disable_hybrid_kv_cache_manager=False),
+        attention_config=SimpleNamespace(hisparse_config=None),
+        cache_config=CacheConfig(layout),
+        speculative_config=None,
+    )
+    return [group.layer_names for group in kv_groups.grouped(get_kv_cache_groups, engine, kv_layers(drafter))]
+
+
+def kv_layout(*, lanes: bool, drafter: bool) -> list[str]:
+    """The layouts that vLLM is told of, in order of preference."""
+    engine = SimpleNamespace(additional_config={"polydraft": {"drafters": {"eagle3": EAGLE3}}} if lanes else {})
+    told = kv_groups._preferring(lambda _, supported, __: supported[0])
+    preferred: list[str] = told(engine, [["LBNHC", "LBHNC", "BLNHC", "BLHNC"]], kv_layers(drafter).values())
+    return preferred
+
+
+def slots() -> list[list[int]]:
+    engine = SimpleNamespace(slot_mappings=torch.tensor([[1, 2, 3]]))
+    beside.block_tables(engine).slot_mappings[:] = 9  # a drafter's step writes them anew
+    return [engine.slot_mappings[0].tolist(), beside.block_tables(engine).slot_mappings[0].tolist()]
 
 
 def salts(given: str | None) -> dict[str, str | None]:
@@ -125,6 +180,17 @@ def main() -> None:
     answer = {
         "asked": {name: asked for name, (asked, _) in done.items()},
         "drafts": {name: drafts for name, (_, drafts) in done.items()},
+        "kv groups": {
+            "body": kv_grouped("LBHNC", drafter=False),
+            "vLLM's": kv_grouped("LBHNC", drafter=True),
+            "lanes": kv_grouped("BLHNC", drafter=True),
+        },
+        "kv layouts": {
+            "lanes": kv_layout(lanes=True, drafter=True),
+            "no drafter with KV": kv_layout(lanes=True, drafter=False),
+            "no lanes": kv_layout(lanes=False, drafter=True),
+        },
+        "slots": slots(),
         "salts": [salts(None), salts("client's"), salts("eagle3\0")],
         "settled": {
             "async": settled(),

@@ -1,12 +1,13 @@
 """Several drafters in one engine: each proposes for the requests of its lanes, and rests when there are none.
 
 A drafter that keeps KV of its own also reads every prompt of its lanes. In a mixed batch it reads its neighbours' too,
-whose blocks nobody else will take for its own: the blocks of its lanes are salted (`admission.salt`).
+whose blocks nobody else will take for its own: the blocks of its lanes are salted (`admission.salt`). The others draft
+beside it, at the same time, on a CUDA stream of their own (`beside`).
 """
 
 import copy
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from vllm.v1.worker.gpu.input_batch import InputBatch
 from vllm.v1.worker.gpu.spec_decode.gemma4 import speculator as gemma4
 from vllm.v1.worker.gpu.spec_decode.speculator import DraftModelSpeculator
 
-from polydraft_vllm.lanes import config, request
+from polydraft_vllm.lanes import beside, config, request
 
 Inner = Any
 """A drafting speculator of vLLM's, each built by vLLM for its own speculative config."""
@@ -63,6 +64,7 @@ class LaneDrafters(DraftModelSpeculator):  # type: ignore[misc]
         self.lanes = lanes
         self.inner = dict(inner)
         self._numbers = {name: number for number, name in enumerate(self.inner)}
+        self._beside = beside.streams(engine, device, self.inner)
         self.num_speculative_steps = lanes.most_draft_tokens
         self.dcp_size = engine.parallel_config.decode_context_parallel_size
         max_num_reqs = engine.scheduler_config.max_num_seqs
@@ -123,15 +125,18 @@ class LaneDrafters(DraftModelSpeculator):  # type: ignore[misc]
         for inner in self.inner.values():
             inner.set_eplb_state(eplb_state)
 
-    def set_attn(self, *args: Any, **kwargs: Any) -> None:
+    def set_attn(self, model_state: Any, kv_cache_config: Any, block_tables: Any, *args: Any) -> None:
         """Let each drafter set up attention for its own layers."""
         for inner in self.inner.values():
-            inner.set_attn(*args, **kwargs)
+            own = block_tables if keeps_kv(inner) else beside.block_tables(block_tables)
+            inner.set_attn(model_state, kv_cache_config, own, *args)
 
     def init_cudagraph_manager(self, cudagraph_mode: Any) -> None:
         """Let each drafter plan its CUDA graphs."""
-        for inner in self.inner.values():
+        for name, inner in self.inner.items():
             inner.init_cudagraph_manager(cudagraph_mode)
+            if name in self._beside:
+                beside.own_graphs(inner, self._beside[name])
 
     def capture(self) -> None:
         """Let each drafter capture its CUDA graphs."""
@@ -170,20 +175,35 @@ class LaneDrafters(DraftModelSpeculator):  # type: ignore[misc]
             return drafts
         slots = input_batch.idx_mapping_np[: input_batch.num_reqs]
         drafter_of, wanted = self._drafter_of[slots], np.minimum(self._tokens_of[slots], most)
-        present = [name for name, number in self._numbers.items() if (drafter_of == number).any()]
-        # A drafter's own steps overwrite where this step's tokens go; only the one that writes KV needs to know.
-        for name in sorted(present, key=lambda name: not keeps_kv(self.inner[name])):
-            number, inner = self._numbers[name], self.inner[name]
-            tokens = int(wanted[drafter_of == number].max())
-            if not tokens and not keeps_kv(inner):
-                continue
-            proposed = _ask(inner, tokens, input_batch, given)[:, :tokens]
-            if len(present) == 1:
-                drafts[:, :tokens] = proposed
+        asked = {
+            name: tokens
+            for name, number in self._numbers.items()
+            if (own := drafter_of == number).any()
+            and ((tokens := int(wanted[own].max())) or keeps_kv(self.inner[name]))
+        }
+        at_once = len(asked) > 1 and all(beside.has_graph(self.inner[name], input_batch) for name in asked)
+        proposed = {}
+        for name, tokens in asked.items():
+            with self._stream(name) if at_once else nullcontext():
+                proposed[name] = _ask(self.inner[name], tokens, input_batch, given)[:, :tokens]
+        for name in self._beside.keys() & asked.keys() if at_once else ():
+            torch.cuda.current_stream(self.device).wait_stream(self._beside[name])
+        for name, tokens in asked.items():
+            if len(asked) == 1:
+                drafts[:, :tokens] = proposed[name]
             elif tokens:
-                own = (self._drafter_of_slot[input_batch.idx_mapping] == number).unsqueeze(1)
-                drafts[:, :tokens] = torch.where(own, proposed, drafts[:, :tokens])
+                rows = (self._drafter_of_slot[input_batch.idx_mapping] == self._numbers[name]).unsqueeze(1)
+                drafts[:, :tokens] = torch.where(rows, proposed[name], drafts[:, :tokens])
         return drafts
+
+    def _stream(self, name: str) -> AbstractContextManager[Any]:
+        """The stream that a drafter has to itself, from here on in step with the runner's."""
+        own = self._beside.get(name)
+        if own is None:
+            return nullcontext()
+        own.wait_stream(torch.cuda.current_stream(self.device))
+        stream: AbstractContextManager[Any] = torch.cuda.stream(own)
+        return stream
 
 
 _POSITIONAL = (

@@ -64,6 +64,11 @@ def test_a_drafters_kv_leaves_the_bodys_groups_as_they_were(answer: dict[str, An
     assert ["drafter.0" in group for group in groups["lanes"]].count(True) == 1
 
 
+def test_a_layer_that_reads_the_bodys_kv_has_a_spec_in_its_group(answer: dict[str, Any]) -> None:
+    """vLLM names such layers in the group only, and the start would end in a KeyError."""
+    assert answer["kv shared"] == [True] * 7
+
+
 def test_engines_whose_drafter_keeps_kv_have_a_blocks_layers_side_by_side(answer: dict[str, Any]) -> None:
     layouts = answer["kv layouts"]
     assert layouts["lanes"] == ["BLNHC", "BLHNC", "LBNHC", "LBHNC"]

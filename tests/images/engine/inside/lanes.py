@@ -4,7 +4,8 @@
 Drafters are stand-ins that say who they are; everything else is vLLM's and ours. Out, into the file that is the only
 argument: {"asked": [[drafter, draft tokens, has inner states] of each case], "drafts": [tokens of each case], "graphs":
 {case: [mode, tokens, requests, query length of a uniform graph, longest query of a mixed one]}, "kv groups": {case:
-[layers of each group]}, "kv layouts": {case: [layouts, the preferred one first]}, "slots": [the engine's slot mappings
+[layers of each group]}, "kv shared": [whether each layer of a group has a
+spec], "kv layouts": {case: [layouts, the preferred one first]}, "slots": [the engine's slot mappings
 after the step of a drafter without KV, that drafter's], "salts": [of each lane without one of the client's, with one,
 with one that would pass for a drafter's], "settled": {case: [worker, scheduler], or the refusal}}.
 """
@@ -22,6 +23,7 @@ from vllm.config.compilation import CUDAGraphMode
 from vllm.v1.core.kv_cache_utils import get_kv_cache_groups
 from vllm.v1.kv_cache_interface import FullAttentionSpec, SlidingWindowSpec
 from vllm.v1.kv_cache_layout import KVCacheLayout
+from vllm.v1.worker.utils import add_kv_sharing_layers_to_kv_cache_groups
 
 MTP = {"method": "mtp", "model": "assistant", "num_speculative_tokens": 4}
 EAGLE3 = {"method": "eagle3", "model": "head", "num_speculative_tokens": 3}
@@ -124,14 +126,27 @@ def kv_layers(drafter: bool) -> dict[str, Any]:
     return body | ({"drafter.0": own} if drafter else {})
 
 
-def kv_grouped(layout: str, *, drafter: bool) -> list[list[str]]:
-    engine = SimpleNamespace(
+def kv_engine(layout: str) -> Any:
+    return SimpleNamespace(
         scheduler_config=SimpleNamespace(disable_hybrid_kv_cache_manager=False),
         attention_config=SimpleNamespace(hisparse_config=None),
         cache_config=CacheConfig(layout),
         speculative_config=None,
     )
-    return [group.layer_names for group in kv_groups.grouped(get_kv_cache_groups, engine, kv_layers(drafter))]
+
+
+def kv_grouped(layout: str, *, drafter: bool) -> list[list[str]]:
+    made = kv_groups.grouped(get_kv_cache_groups, kv_engine(layout), kv_layers(drafter))
+    return [group.layer_names for group in made]
+
+
+def kv_shared() -> list[bool]:
+    """Of an assistant's layer that reads the body's last one: whether each of its group's layers has a spec."""
+    made = kv_groups.grouped(get_kv_cache_groups, kv_engine("BLHNC"), kv_layers(drafter=True))
+    shared = kv_groups.with_shared(SimpleNamespace(kv_cache_groups=made), {"assistant.0": "body.29"})
+    add_kv_sharing_layers_to_kv_cache_groups({"assistant.0": "body.29"}, shared.kv_cache_groups)
+    (group,) = [group for group in shared.kv_cache_groups if "assistant.0" in group.layer_names]
+    return [name in group.kv_cache_spec.kv_cache_specs for name in group.layer_names]
 
 
 def kv_layout(*, lanes: bool, drafter: bool) -> list[str]:
@@ -185,6 +200,7 @@ def main() -> None:
             "vLLM's": kv_grouped("LBHNC", drafter=True),
             "lanes": kv_grouped("BLHNC", drafter=True),
         },
+        "kv shared": kv_shared(),
         "kv layouts": {
             "lanes": kv_layout(lanes=True, drafter=True),
             "no drafter with KV": kv_layout(lanes=True, drafter=False),

@@ -5,6 +5,8 @@ its own, so beside it every layer of the body becomes a group: Gemma 4 26B-A4B's
 block table and attention metadata that are made anew at every step, whoever drafts. Here the drafter's layers join the
 group of the body's full attention, and the other groups stay what they were. Their pages then differ in size, which
 needs a layout that has all layers of a block side by side.
+
+Bodies with other state than attention's keep vLLM's groups: kernels cut their blocks up, which needs pages apart.
 """
 
 import copy
@@ -15,7 +17,7 @@ from functools import wraps
 from typing import Any
 
 from vllm.platforms import current_platform
-from vllm.v1.kv_cache_interface import FullAttentionSpec, KVCacheGroupSpec, UniformTypeKVCacheSpecs
+from vllm.v1.kv_cache_interface import AttentionSpec, FullAttentionSpec, KVCacheGroupSpec, UniformTypeKVCacheSpecs
 from vllm.v1.kv_cache_layout import KVCacheLayout
 
 from polydraft_vllm.lanes import config
@@ -48,7 +50,7 @@ def install() -> None:
 def grouped(stock: Grouping, vllm_config: Any, specs: Mapping[str, Spec]) -> list[Group]:
     """Give the body's own KV cache groups, one of them with the drafter's layers besides; vLLM's if those are fewer."""
     usual = stock(vllm_config, dict(specs))
-    rare = _rare(specs.values())
+    rare = _beside_others(specs.values())
     apart = {name: spec for name, spec in specs.items() if spec in rare}
     if not apart or not vllm_config.cache_config.get_resolved_kv_cache_layout().is_block_outermost:
         return usual
@@ -65,9 +67,33 @@ def grouped(stock: Grouping, vllm_config: Any, specs: Mapping[str, Spec]) -> lis
     return usual
 
 
-def _rare(specs: Iterable[Spec]) -> set[Spec]:
-    """The kinds of full attention but for the one that most layers have; the drafter's is among them."""
-    kinds = Counter(spec for spec in specs if isinstance(spec, FullAttentionSpec))
+def with_shared(kv_cache_config: Any, shared: Mapping[str, str]) -> Any:
+    """Give layers that read another layer's KV a spec where their group has one for each layer.
+
+    vLLM adds them to the group by name alone, and then misses their specs. `shared`: layer -> whose KV it reads.
+    """
+    done = copy.copy(kv_cache_config)
+    done.kv_cache_groups = [_with_shared(group, shared) for group in kv_cache_config.kv_cache_groups]
+    return done
+
+
+def _with_shared(group: Group, shared: Mapping[str, str]) -> Group:
+    spec = group.kv_cache_spec
+    if not isinstance(spec, UniformTypeKVCacheSpecs):
+        return group
+    known = spec.kv_cache_specs
+    more = {name: known[target] for name, target in shared.items() if target in known}
+    return replace(group, kv_cache_spec=replace(spec, kv_cache_specs={**known, **more}))
+
+
+def _beside_others(specs: Iterable[Spec]) -> set[Spec]:
+    """The kinds of full attention but for the commonest, the drafter's among them; none in a body of one kind."""
+    known = list(specs)
+    if not all(isinstance(spec, AttentionSpec) for spec in known):
+        return set()
+    kinds = Counter(spec for spec in known if isinstance(spec, FullAttentionSpec))
+    if len(known) == kinds.total():
+        return set()
     return set(kinds) - {kind for kind, _ in kinds.most_common(1)}
 
 
@@ -89,8 +115,7 @@ def _preferring(stock: Any) -> Any:
     @wraps(stock)
     def resolve(vllm_config: Any, supported: list[list[str]], specs: Iterable[Spec] | None = None) -> Any:
         known = list(specs or ())
-        hybrid = any(not isinstance(spec, FullAttentionSpec) for spec in known)
-        if config.read(vllm_config.additional_config) is not None and hybrid and _rare(known):
+        if config.read(vllm_config.additional_config) is not None and _beside_others(known):
             supported = [sorted(names, key=_layers_apart) for names in supported]
         return stock(vllm_config, supported, known)
 

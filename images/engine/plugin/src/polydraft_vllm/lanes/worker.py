@@ -3,11 +3,11 @@
 from typing import Any
 
 from vllm.v1.worker.gpu import model_runner
-from vllm.v1.worker.gpu.attn_utils import get_varlen_cudagraph_unsupported_backend
+from vllm.v1.worker.gpu.attn_utils import get_shared_kv_cache_layers, get_varlen_cudagraph_unsupported_backend
 from vllm.v1.worker.gpu.spec_decode import init_speculator
 from vllm.v1.worker.gpu_worker import Worker
 
-from polydraft_vllm.lanes import config
+from polydraft_vllm.lanes import config, kv_groups
 from polydraft_vllm.lanes.drafters import LaneDrafters, own_config
 from polydraft_vllm.lanes.graphs import LaneCudaGraphManager
 
@@ -36,12 +36,13 @@ class LaneModelRunner(model_runner.GPUModelRunner):  # type: ignore[misc]
             for new in scheduler_output.scheduled_new_reqs:
                 self.speculator.add_request(self.req_states.req_id_to_index[new.req_id], new.sampling_params)
 
-    def initialize_kv_cache(self, *args: Any, **kwargs: Any) -> None:
+    def initialize_kv_cache(self, kv_cache_config: Any, *args: Any, **kwargs: Any) -> None:
         """Set up the caches and plan the CUDA graphs."""
+        kv_cache_config = kv_groups.with_shared(kv_cache_config, get_shared_kv_cache_layers(self.vllm_config))
         stock = model_runner.ModelCudaGraphManager
         model_runner.ModelCudaGraphManager = self._graph_manager
         try:
-            super().initialize_kv_cache(*args, **kwargs)
+            super().initialize_kv_cache(kv_cache_config, *args, **kwargs)
         finally:
             model_runner.ModelCudaGraphManager = stock
 

@@ -62,12 +62,15 @@ def toy() -> Family:
     """The demo's own models: so small that what the engine does besides computing shows."""
     drafters = {"mtp": "gemma4-assistant", "eagle3": "gemma4-eagle3"}
     return Family(
-        {"model": str(DEMO / "gemma4"), "dtype": "bfloat16", "language_model_only": True},
+        {
+            "model": str(DEMO / "gemma4"), "dtype": "bfloat16", "language_model_only": True,
+            "attention_backend": "TRITON_ATTN",
+        },
         {
             name: {"method": name, "model": str(DEMO / folder), "num_speculative_tokens": 3}
             for name, folder in drafters.items()
         },
-    )
+    )  # fmt: skip
 
 
 def real(folder: Path) -> Family:

@@ -56,6 +56,12 @@ def test_every_batch_of_lanes_has_a_full_graph(answer: dict[str, Any], batch: st
     assert answer["graphs"][batch] == graph
 
 
+def test_layers_with_a_state_are_captured_at_every_lanes_query_length(answer: dict[str, Any]) -> None:
+    stock, short, longest, longer = answer["states"]
+    assert stock is None, "vLLM captures short queries of layers with a state: `capture_short_queries` can go"
+    assert (short, longest, longer) == ([1, 1], [4, 4], None)
+
+
 def test_a_drafters_kv_leaves_the_bodys_groups_as_they_were(answer: dict[str, Any]) -> None:
     groups = answer["kv groups"]
     assert len(groups["body"]) == 6

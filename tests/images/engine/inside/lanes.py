@@ -4,10 +4,10 @@
 Drafters are stand-ins that say who they are; everything else is vLLM's and ours. Out, into the file that is the only
 argument: {"asked": [[drafter, draft tokens, has inner states] of each case], "drafts": [tokens of each case], "graphs":
 {case: [mode, tokens, requests, query length of a uniform graph, longest query of a mixed one]}, "kv groups": {case:
-[layers of each group]}, "kv shared": [whether each layer of a group has a
-spec], "kv layouts": {case: [layouts, the preferred one first]}, "slots": [the engine's slot mappings
-after the step of a drafter without KV, that drafter's], "salts": [of each lane without one of the client's, with one,
-with one that would pass for a drafter's], "settled": {case: [worker, scheduler], or the refusal}}.
+[layers of each group]}, "kv shared": [whether each layer of a group has a spec], "kv layouts": {case: [layouts, the
+preferred one first]}, "slots": [the engine's slot mappings after the step of a drafter without KV, that drafter's],
+"states": [accepted tokens at a capture, null where refused: short queries in stock vLLM and with lanes; longest; longer],
+"salts": [of each lane without one of the client's, with one, with one that would pass for a drafter's], "settled": {case: [worker, scheduler], or the refusal}}.
 """
 
 import json
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from polydraft_vllm.lanes import admission, arguments, beside, config, drafters, graphs, kv_groups
 from vllm.config.compilation import CUDAGraphMode
+from vllm.v1.attention.backends.mamba_attn import BaseMambaAttentionMetadataBuilder
 from vllm.v1.core.kv_cache_utils import get_kv_cache_groups
 from vllm.v1.kv_cache_interface import FullAttentionSpec, SlidingWindowSpec
 from vllm.v1.kv_cache_layout import KVCacheLayout
@@ -163,6 +164,27 @@ def slots() -> list[list[int]]:
     return [engine.slot_mappings[0].tolist(), beside.block_tables(engine).slot_mappings[0].tolist()]
 
 
+class StateBuilder(BaseMambaAttentionMetadataBuilder):  # type: ignore[misc]
+    """Metadata for layers with a state, but for what it is made of: says how many tokens it takes as accepted."""
+
+    def __init__(self, drafts: int) -> None:
+        self.num_spec_tokens, self.decode_cudagraph_max_bs = drafts, SLOTS
+
+    def build(self, _: int, common: Any, *, num_accepted_tokens: Any) -> Any:
+        return num_accepted_tokens.tolist()
+
+
+def captured_states(query_len: int) -> list[int] | None:
+    """What is accepted of each request when a graph is captured, or nothing where vLLM refuses the length."""
+    starts = torch.arange(3, dtype=torch.int32) * query_len
+    batch = SimpleNamespace(max_query_len=query_len, num_reqs=2, query_start_loc=starts)
+    try:
+        accepted: list[int] = StateBuilder(3).build_for_cudagraph_capture(batch)
+    except AssertionError:
+        return None
+    return accepted
+
+
 def salts(given: str | None) -> dict[str, str | None]:
     assert LANES is not None
     return {name: admission.salt(lane, LANES, given) for name, lane in LANES.by_name.items()}
@@ -192,6 +214,8 @@ def settled(**changed: Any) -> list[str] | str:
 def main() -> None:
     done = {name: drafting(*case) for name, case in CASES.items()}
     manager = planned()
+    refused = captured_states(1)
+    graphs.capture_short_queries()
     answer = {
         "asked": {name: asked for name, (asked, _) in done.items()},
         "drafts": {name: drafts for name, (_, drafts) in done.items()},
@@ -207,6 +231,7 @@ def main() -> None:
             "no lanes": kv_layout(lanes=False, drafter=True),
         },
         "slots": slots(),
+        "states": [refused, captured_states(1), captured_states(4), captured_states(5)],
         "salts": [salts(None), salts("client's"), salts("eagle3\0")],
         "settled": {
             "async": settled(),

@@ -4,10 +4,33 @@ vLLM captures one decode length: the longest draft and one. A body's step would 
 """
 
 from collections.abc import Sequence
+from functools import wraps
 from typing import Any
 
+import torch
 from vllm.config.compilation import CUDAGraphMode
+from vllm.v1.attention.backends.mamba_attn import BaseMambaAttentionMetadataBuilder
 from vllm.v1.worker.gpu.cudagraph_utils import BatchExecutionDescriptor, ModelCudaGraphManager
+
+
+def capture_short_queries() -> None:
+    """Let layers with a state, such as LFM2's short convolutions, be captured at every lane's query length.
+
+    vLLM insists on the longest, though what it builds holds for any: outside of graphs it runs them all.
+    """
+    stock = BaseMambaAttentionMetadataBuilder.build_for_cudagraph_capture
+    if getattr(stock, "hooked_by", None) == __name__:
+        return
+
+    @wraps(stock)
+    def build_for_cudagraph_capture(self: Any, common_attn_metadata: Any) -> Any:
+        if common_attn_metadata.max_query_len >= 1 + self.num_spec_tokens:
+            return stock(self, common_attn_metadata)
+        accepted = torch.diff(common_attn_metadata.query_start_loc)
+        return self.build(0, common_attn_metadata, num_accepted_tokens=accepted)
+
+    build_for_cudagraph_capture.hooked_by = __name__  # type: ignore[attr-defined]
+    BaseMambaAttentionMetadataBuilder.build_for_cudagraph_capture = build_for_cudagraph_capture
 
 
 class LaneCudaGraphManager(ModelCudaGraphManager):  # type: ignore[misc]

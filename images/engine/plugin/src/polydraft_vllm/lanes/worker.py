@@ -9,7 +9,7 @@ from vllm.v1.worker.gpu_worker import Worker
 
 from polydraft_vllm.lanes import config, kv_groups
 from polydraft_vllm.lanes.drafters import LaneDrafters, own_config
-from polydraft_vllm.lanes.graphs import LaneCudaGraphManager
+from polydraft_vllm.lanes.graphs import LaneCudaGraphManager, capture_short_queries
 
 
 class LaneModelRunner(model_runner.GPUModelRunner):  # type: ignore[misc]
@@ -22,6 +22,7 @@ class LaneModelRunner(model_runner.GPUModelRunner):  # type: ignore[misc]
         lanes = config.read(vllm_config.additional_config)
         assert lanes is not None, "the lane worker is chosen only where there are lanes"
         self.lanes = lanes
+        capture_short_queries()
         if self.speculator is not None:
             inner = {
                 name: init_speculator(own_config(vllm_config, drafter), device, self.req_states)

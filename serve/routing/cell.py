@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from serve.routing import directive, pending, task, words
 from serve.routing.asking import asking
-from serve.routing.completion import completed
+from serve.routing.completion import commented, completed
 from serve.routing.conversation import Conversation, last_turns
 from serve.routing.editing import edits
 from serve.routing.instruction import instruction_of, other_end
@@ -19,9 +19,10 @@ from serve.routing.language import CYRILLIC, UNDETERMINED, Identify, language_of
 from serve.routing.prose import Prose, edges, opening, read, without_messages, without_quotations
 from serve.routing.reported import foreign_ends, language_around
 from serve.routing.script import dominant
+from serve.routing.shapes import as_chat
 from serve.routing.wording import NOTHING, Wording, wording
 
-Endpoint = Literal["chat", "completions"]
+Endpoint = Literal["chat", "completions", "responses", "messages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Cell:
 
 
 def classify(payload: Mapping[str, Any], endpoint: Endpoint, identify: Identify) -> Cell:
-    """Sort a request of the OpenAI API into its cell. Never raises."""
+    """Sort a request of OpenAI's or Anthropic's API into its cell. Never raises."""
+    payload = as_chat(payload, endpoint)
     calls = _may_call(payload)
     if endpoint == "completions":
         language, kind = completed(payload.get("prompt"), identify)
@@ -43,7 +45,7 @@ def classify(payload: Mapping[str, Any], endpoint: Endpoint, identify: Identify)
         language, kind = _answered(last_turns(payload.get("messages")), identify, calls=calls)
     if task.constrained(payload) or (kind == "prose" and calls):
         kind = "json"
-    return Cell(language, kind, endpoint, endpoint == "chat" and _thinking(payload))
+    return Cell(language, kind, endpoint, endpoint != "completions" and _thinking(payload))
 
 
 def _may_call(payload: Mapping[str, Any]) -> bool:
@@ -69,6 +71,7 @@ def _thinking(payload: Mapping[str, Any]) -> bool:
 _ASKED = 300  # characters of an instruction read at either end
 _SHORT_ANSWER = 30  # characters
 _ANSWER_READ = 2_000  # characters
+_CONTINUED = 600  # characters of code without a question
 
 
 def _answered(conversation: Conversation, identify: Identify, *, calls: bool) -> tuple[str, str]:
@@ -100,6 +103,8 @@ def _answered(conversation: Conversation, identify: Identify, *, calls: bool) ->
     if kind == "translation" and asks_translation:
         return _translated(instruction, prose, identify), kind
     language = _spoken(conversation, prose, asked, identify)
+    if language == UNDETERMINED and prose.code and not asked:
+        language = commented(conversation.user[-_CONTINUED:], identify)
     return (_round_message(conversation, asked, language, identify) if kind == "code" else language), kind
 
 
@@ -141,10 +146,14 @@ def _repeated(conversation: Conversation, identify: Identify) -> tuple[str, str]
 
 
 def _edited(instruction: str, prose: Prose, identify: Identify) -> str:
-    """The language of the text to be edited: it comes back."""
+    """The language of the text to be edited, for it comes back, unless it is to be written anew in another."""
     material = _material(instruction, prose)
+    order = instruction.removesuffix(material)
+    named = directive.target(wording(order))
+    if named:
+        return named
     language = language_of(material, identify)
-    asked_in = language_of(instruction.removesuffix(material), identify)
+    asked_in = language_of(order, identify)
     if language == UNDETERMINED:
         return asked_in
     # Faulty text is hard to tell: where there is little, it takes two sure words to overrule the question's language.
@@ -188,11 +197,17 @@ def _spoken(conversation: Conversation, prose: Prose, asked: str, identify: Iden
         if language == UNDETERMINED and conversation.system and not prose.code:
             return _foreign(language_of(conversation.system, identify))
         return language
+    if {language, before} == _HONG_KONG:
+        return "yue"
     if language == UNDETERMINED or (_alike(asked, before) and _is_weak(asked, language)) or _opens_in(asked, before):
         return before
     if language in CYRILLIC and before in CYRILLIC and language in possible(edges(conversation.answer, 150)):
         return language  # a short answer that was taken for a neighbour's
     return before if _stays(conversation, language, before, identify) else language
+
+
+_HONG_KONG = {"yue", "zh-Hant"}
+"""Where both are spoken in a conversation, the few characters of one turn didn't tell that it is Cantonese."""
 
 
 def _round_message(conversation: Conversation, asked: str, language: str, identify: Identify) -> str:

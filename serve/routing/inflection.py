@@ -94,6 +94,7 @@ _OTHER_SENSE = frozenset(
         "lets",
         "letse",
         "macedonia",
+        "malaise",
         "norra",
         "perse",
         "pola",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
-from serve.routing import greetings, script, words
+from serve.routing import greetings, romanised, script, words
 
 Identify = Callable[[str], Sequence[tuple[str, float]]]
 """A model: prose in, (tag of one of `MODELLED`, probability) out, the likeliest first."""
@@ -125,9 +125,12 @@ def possible(text: str) -> frozenset[str]:
 
 
 def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: Identify) -> str:
-    written = _WRITTEN_IN.get(seen.tag)
-    if seen.tag == "Cyrl":
-        written = _possible(text, seen.letters, found)
+    if not found.keys().isdisjoint(words.ROMANISED) and seen.tag == "Latn":
+        spoken = romanised.language(text)
+        if spoken:
+            return spoken
+        found = {tag: hits for tag, hits in found.items() if tag not in words.ROMANISED}
+    written = _written(text, seen, found)
     if written:
         found = {tag: hits for tag, hits in found.items() if tag in written}
     best, hits = max(found.items(), key=lambda item: item[1], default=(UNDETERMINED, 0))
@@ -249,6 +252,17 @@ def _by_letters(text: str, seen: script.Script) -> str:
         if not letters.isdisjoint(own):
             return tag
     return {"Cyrl": "ru", "Arab": "ar"}[seen.tag]
+
+
+_PERSIAN = re.compile("[پچژگکی]")
+
+
+def _written(text: str, seen: script.Script, found: dict[str, int]) -> frozenset[str] | None:
+    """Name the languages of a shared script, less those that the text's letters rule out; none for Latin script."""
+    if seen.tag == "Cyrl":
+        return _possible(text, seen.letters, found)
+    written = _WRITTEN_IN.get(seen.tag)
+    return written - {"ar"} if written and seen.tag == "Arab" and len(_PERSIAN.findall(text)) > 1 else written
 
 
 _OWN_LETTERS = {

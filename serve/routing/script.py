@@ -6,7 +6,7 @@ traditional Chinese are told apart by what the standard library's GB 2312 and Bi
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # Code points per UTF-16 high byte. Where two scripts share a high byte, _HALVES says which half is whose.
 _BLOCKS = {
@@ -67,8 +67,7 @@ SHARED = frozenset({"Latn", "Cyrl", "Arab", "Deva"})
 """Scripts in which a model has to name the language."""
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(NamedTuple):
     """The writing system that carries a text: a language tag, or one of `SHARED`; `letters` says how much there is."""
 
     tag: str

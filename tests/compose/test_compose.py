@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,27 @@ def test_the_service_that_is_named_like_the_profile_brings_its_engines(box: Prof
     assert understood[box.name]["depends_on"].keys() == understood.keys() - {box.name}
 
 
+def test_keys_and_a_public_port_come_by_an_override(tmp_path: Path) -> None:
+    """The very file that the README shows."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("# compose.override.yaml\n")[2].partition("\n\n")[0]
+    override = tmp_path / "compose.override.yaml"
+    override.write_text(textwrap.dedent(shown))
+    given = json.loads(compose("-f", str(override), "--profile", "gb10", "config", "--format", "json"))
+    router = given["services"]["gb10"]
+    assert router["environment"]["POLYDRAFT_KEYS_FILE"] == "/run/secrets/keys"
+    assert [secret["target"] for secret in router["secrets"]] == ["/run/secrets/keys"]
+    assert given["secrets"]["keys"]["file"].endswith("/keys")
+    assert [(port.get("host_ip"), port["published"]) for port in router["ports"]] == [(None, "8000")]
+
+
 @each_box
 def test_the_router_gets_its_environment_unharmed(box: Profile) -> None:
     """Compose interpolates and YAML has types of its own; the JSON must survive both."""
     given = services(box)[box.name]["environment"]
     serving = {lane.name: box.served.engine_of(lane.name).name for lane in box.served.lanes}
     upstreams = {lane: f"http://{box.name}-{engine}:8000" for lane, engine in serving.items()}
-    own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000"}
+    own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000", "POLYDRAFT_WITHOUT_KEYS": "anywhere"}
     assert given == own | box.router_environment(upstreams)
 
 

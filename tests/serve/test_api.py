@@ -19,7 +19,7 @@ CHINESE = [{"role": "user", "content": "请告诉我什么是计算机程序。"
 CHAT = "/v1/chat/completions"
 
 
-@pytest.mark.parametrize("path", [CHAT, "/v1/completions", "/v1/route"])
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions", "/v1/responses", "/v1/route"])
 @pytest.mark.parametrize(
     ("raw", "status"),
     [

@@ -24,10 +24,10 @@ def cells() -> dict[str, Cell]:
 
 
 @pytest.mark.parametrize(
-    ("requests", "share"), [(UNSEEN, 0.01), (HELD_OUT, 0.005)], ids=["unseen, as reached", "held out, the goal"]
+    ("requests", "share"), [(UNSEEN, 0.0065), (HELD_OUT, 0.005)], ids=["unseen, as reached", "held out, the goal"]
 )
 def test_language_is_right(cells: dict[str, Cell], requests: list[LabelledRequest], share: float) -> None:
-    """The goal is 99.5 %; on what nobody tuned on, 99.1 % was reached."""
+    """The goal is 99.5 %; on what nobody tuned on, 99.4 % was reached."""
     wrong = [
         f"{r.id}: {r.language}, not {cells[r.id].language}" for r in requests if cells[r.id].language != r.language
     ]

@@ -6,10 +6,9 @@ wrote last, the answer before. Reads a bounded amount, never raises whatever JSO
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from serve.routing import directive, pending, task, words
+from serve.routing import directive, interpreting, pending, task, words
 from serve.routing.asking import asking
 from serve.routing.completion import commented, completed
 from serve.routing.conversation import Conversation, last_turns
@@ -25,8 +24,7 @@ from serve.routing.wording import NOTHING, Wording, wording
 Endpoint = Literal["chat", "completions", "responses", "messages"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """What a choice is conditioned on: one of `LANGUAGES`, one of `TASKS`, endpoint, whether the model thinks first."""
 
     language: str
@@ -86,12 +84,14 @@ def _answered(conversation: Conversation, identify: Identify, *, calls: bool) ->
     standing = wording(system) if system else NOTHING
     asks_translation = directive.translates(order)
     translation = asks_translation or bool(system and directive.translates(standing))
+    between = interpreting.pair(standing, translates=translation) if system else None
+    translation = translation or bool(between)
     kind = task.asked_for(order, prose, translation=translation)
     if kind == "prose" and not calls and (system or conversation.answer):
         kind = task.standing(standing, order, conversation.answer[:_ANSWER_READ])
     if kind == "edit":
         return _edited(instruction, prose, identify), kind
-    named = _named(order, prose, instruction) or (directive.target(standing) if system else None)
+    named = _named(order, prose, instruction) or (_standing(standing, between, prose, identify) if system else None)
     if kind == "prose" and not named and conversation.earlier:
         language = _goes_on_in(conversation, order, identify)
         if language != UNDETERMINED:
@@ -112,6 +112,15 @@ def _named(order: Wording, prose: Prose, instruction: str) -> str | None:
     """The language that the instruction asks for, or else the message's other end."""
     named = directive.target(order)
     return named or (directive.target(wording(other_end(prose, instruction))) if len(prose.paragraphs) > 1 else None)
+
+
+def _standing(system: Wording, between: frozenset[str] | None, prose: Prose, identify: Identify) -> str | None:
+    """The language that the system prompt asks for: of two to interpret between, the one not spoken."""
+    if between:
+        named = interpreting.other(between, language_of("\n".join(prose.paragraphs), identify))
+        if named:
+            return named
+    return directive.target(system)
 
 
 def _goes_on_in(conversation: Conversation, message: Wording, identify: Identify) -> str:

@@ -27,7 +27,7 @@ def completed(prompt: Any, identify: Identify) -> tuple[str, str]:
             return named, "translation"
         if label[:-1].lower().endswith("json"):
             return language_of(text[:_LABELLED], identify), "json"
-    if prose.code and len(text) < 40:
+    if (prose.code or '"""' in tail) and len(text) < 40:
         return commented(tail, identify), "code"
     order = wording(text)
     language = directive.target(order) if directive.translates(order) else None
@@ -36,8 +36,12 @@ def completed(prompt: Any, identify: Identify) -> tuple[str, str]:
 
 
 _OPENS_CODE = ("//", "-- ", "/*", "#!")
-_COMMENT = re.compile(r"^[ \t]*(?:#(?!!)|//+|--|/?\*+)[ \t]+(\S+ \S+ .*|.*[^\x00-\x7f]{4}.*)$", re.MULTILINE)
-_DOCSTRING = re.compile(r"(?:\"{3}|'{3})\s*([^\"'\n]\S* .*?)(?:\"{3}|'{3}|\n\s*(?:\n|>>>|:\w|@\w|Args)|\Z)", re.DOTALL)
+_COMMENT = re.compile(
+    r"^[ \t]*(?:#(?!!)|//+|--|/?\*+)[ \t]+([^\W\d_]\S* \S+[^;{\n]*|\S+ \S+ .*|.*[^\x00-\x7f]{4}.*)$", re.MULTILINE
+)
+_DOCSTRING = re.compile(
+    r"(?:\"{3}|'{3})\s*([^\"'\s]\S* .*?|[^\"'\x00-\x7f].*?)(?:\"{3}|'{3}|\n\s*(?:\n|>>>|:\w|@\w|Args)|\Z)", re.DOTALL
+)
 
 
 def commented(code: str, identify: Identify) -> str:

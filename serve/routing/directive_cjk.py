@@ -59,6 +59,14 @@ _KOREAN_LETTER = re.compile(
     r"\s*(?:하나\s*|한 통\s*|좀\s*){0,2}(?:써|쓰|작성|만들|부탁|해|보내|줘)"
 )
 _STATED = ("是用", "是以", "是使用")  # what the text is in
+_PART = re.compile(
+    r"(?:字段|键|鍵|键值|keys?|变量|變數|列|栏目|欄位|文件|檔案|术语|術語|专有名词|專有名詞|专业词汇|人|地|标签|標籤|函数|函數|类|參數|参数|标题|標題)"
+    r"(?:名字?|名称|名稱|本身)?(?:都|均|一律|请|請|可以|全部)?(?:用|以|使用|改用|写成|寫成|保留)$"
+)  # of the answer: the names of fields, say
+_WHEN = re.compile(
+    r"\s*で[^。\n、]{0,12}?(?:書く|話す|答える|する|述べる|返す|作る|教える|伝える|言う|訳す)"
+    r"(?:とき|時|際|場合|の[はがにっも]|って|コツ|方法|人|仕事|には|と[きよ]|ミス|練習|能力|力|文化|メリット|機会|自信)"
+)  # what one does in a language, as what is asked about
 _IN_BRACKETS = re.compile(r"\s?[（(][^）)\n]{1,10}[）)]")
 
 
@@ -89,7 +97,7 @@ def target(text: str) -> str | None:
 
 def _asks(mention: _Mention) -> bool:
     before, after = mention.before, mention.after
-    if before.endswith(_STATED):
+    if before.endswith(_STATED) or _PART.search(before) or _WHEN.match(after):
         return False
     if _USING.search(before) and _NO_QUESTION.match(after):
         return True

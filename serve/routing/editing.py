@@ -8,7 +8,8 @@ import re
 from serve.routing.wording import Wording
 
 _VERBS = (
-    "clean_up fix correct proofread improve rewrite rephrase paraphrase shorten edit revise reword simplify korriger"
+    "clean_up fix correct proofread improve rewrite rephrase paraphrase shorten edit revise reword simplify"
+    " revisa revisá rivedi relis korriger"
     " korrigier verbesser umschreib formulier überarbeit kürz corrig amélior reformul réécri raccourci mejor reescrib"
     " corrij corríg corríj mejór reescríb acórt melhor reescrev correg riscriv miglior riformul verbeter herschrijf"
     " corrigeer rätta förbättr skriv_om omskriv rett forbedr forkort gjør popraw skróć zredaguj oprav uprav zkrať"

@@ -7,6 +7,7 @@ from `training/orders`; nothing here is tuned by hand. Looked at only where a la
 import re
 from functools import lru_cache
 from importlib import resources
+from itertools import repeat
 from typing import NamedTuple
 
 from serve.routing import directive_words as listed
@@ -231,4 +232,4 @@ _WEIGHTS = _weights()
 def orders(mention: Mention) -> bool:
     """Say whether a mention orders the answer's language."""
     weight = _WEIGHTS.get
-    return sum([weight(feature, 0.0) for feature in features(mention)]) > 0
+    return sum(map(weight, features(mention), repeat(0.0))) > 0

@@ -158,7 +158,7 @@ def without_quotations(text: str) -> str:
     """Drop quoted strings if something of substance is left without them."""
     if '"' in text or not text.isascii():
         rest = _QUOTED.sub(" ", text)
-        if sum(map(str.isalpha, rest)) >= (10 if rest.isascii() else 4):
+        if rest != text and sum(map(str.isalpha, rest)) >= (10 if rest.isascii() else 4):
             return rest
     return text
 

@@ -9,9 +9,9 @@ from serve.routing import words
 _BESIDE = {
     "hi": (
         "hai ka ki ke ko se me mein mai main par pe na ho hun toh to do ek din kal wo woh ye yeh jo kar le de koi sab"
-        " agar tha thi bas ji haan han dono lag pata sahi hi hu hue hui kabhi kare aaj aana hota hua raha rahe rahi baad"
-        " ghar likho puch banana theek bhai dost milta khana bolo bola gaya diya lena dena karo karna mera meri mere"
-        " tera teri aap tum hum jab tak wala wale wali banane karte kaisa waise inka"
+        " agar tha thi bas ji haan han dono lag pata sahi hi hu hue hui kabhi kare aaj aana hota hua raha rahe rahi"
+        " baad ghar likho puch banana theek bhai dost milta khana bolo bola gaya diya lena dena karo karna mera meri"
+        " mere tera teri aap tum hum jab tak wala wale wali banane karte kaisa waise inka"
     ),
     "bn": (
         "er te ta ti ki na o den din koro kore niye diye ar je ei oi bolo kichu jodi tai hobe ache valo kotha dite"
@@ -21,7 +21,9 @@ _BESIDE = {
 _LISTS = {tag: (frozenset(own.split()), frozenset(_BESIDE[tag].split())) for tag, own in words.ROMANISED.items()}
 _SHARE = 4  # one word in so many has to be the language's: the rest may be English terms
 _ENOUGH, _SHORT = 3, 7  # words; of fewer words than the second, two are enough
-_NEITHER = frozenset("the is in us to do me main hum mere or he so on pe par".split())
+_NEITHER = frozenset(
+    ("the", "is", "in", "us", "to", "do", "me", "main", "hum", "mere", "or", "he", "so", "on", "pe", "par")
+)
 """Words of English that are spelt as words of Hindi are: evidence for neither."""
 
 

@@ -51,6 +51,7 @@ def _table() -> bytes:
 
 _CLASS_OF_HIGH_BYTE = _table()
 _NOT_ASCII_LETTERS = bytes(b for b in range(128) if not chr(b).isalpha())
+_NOT_ASCII = re.compile("[^\x00-\x7f]+")
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]+")
 _JAMO = re.compile("[\u3131-\u318e]")
@@ -90,7 +91,7 @@ def dominant(text: str, *, latin_is_sentence: bool) -> Script:
     if not counts and latin >= _ENOUGH:
         return Script("Latn", latin)
     if not counts:
-        return Script("Latn", latin + min(plain - latin, sum(map(str.isalpha, text)) - latin))
+        return Script("Latn", latin + min(plain - latin, sum(map(str.isalpha, "".join(_NOT_ASCII.findall(text))))))
     east = _east_asian(text, counts)
     tag, letters, weight = "Latn", 0, 0.0
     if not counts.keys() <= _EAST_ASIAN:

@@ -214,11 +214,12 @@ _SMALL = {
     "hr": "što kako zašto tko kada gdje koji koja koje sam si je smo ste su nije i ili ali za od do sa iz na u mi"
     " moj moja hvala molim bok možeš mogu trebam napiši objasni koliko između treba li da se bih samo kako"
     " kuha kuhati skuhati tjedan tjedna kruh kruha tisuća uopće netko nitko ovdje uvijek poslije prije vrijeme lijepo"
-    " sljedeće sljedeći razumijem htio htjela želio rješenje riješiti čovjek djevojka uspjeh promijeniti suradnja također",
+    " sljedeće sljedeći razumijem htio htjela želio rješenje riješiti čovjek djevojka uspjeh promijeniti"
+    " suradnja također",
     "sr": "šta kako zašto ko kada gde koji koja koje sam si je smo ste su nije i ili ali za od do sa iz na u mi moj"
     " moja hvala molim zdravo možeš mogu treba napiši objasni koliko između da li se bih samo"
-    " kuva kuvati skuvati nedelja hleb hiljada uopšte ovde uvek posle niko neko sledeće sledeći razumem hteo htela želeo"
-    " rešenje rešiti čovek devojka uspeh promeniti saradnja takođe"
+    " kuva kuvati skuvati nedelja hleb hiljada uopšte ovde uvek posle niko neko sledeće sledeći razumem hteo htela"
+    " želeo rešenje rešiti čovek devojka uspeh promeniti saradnja takođe"
     " како шта зашто ко када где који која које сам си је смо сте су није или али за од до са из на у ми мој моја"
     " хвала молим здраво можеш могу треба напиши објасни колико између да ли се бих само",
     "mk": "направам како што зошто кој кога каде која кои сум си е сме сте се не или но за од до со"
@@ -311,10 +312,8 @@ def count(text: str) -> dict[str, int]:
     """Count the function words of each language in the beginning of a text."""
     found: dict[str, int] = {}
     owner, punctuation = _OWNER.get, PUNCTUATION
-    for word in split(text):
-        tag = owner(word.strip(punctuation))
-        if tag:
-            found[tag] = found.get(tag, 0) + 1
+    for tag in [tag for word in split(text) if (tag := owner(word.strip(punctuation)))]:
+        found[tag] = found.get(tag, 0) + 1
     return found
 
 

@@ -215,11 +215,23 @@ def _chat(*turns: tuple[str, str]) -> str:
     [
         ("# Return the longest of the given words.\ndef longest(words):\n", "en", "code"),
         ("# Gibt das längste der übergebenen Wörter zurück.\ndef longest(words):\n", "de", "code"),
+        ('def middle(a, b):\n    """Gibt den Mittelwert der beiden Zahlen zurück."""\n', "de", "code"),
+        ('def middle(a, b):\n    """返回两个数的平均值"""\n', "zh-Hans", "code"),
+        ("/**\n * Returns the number of words in a text.\n */\nfunction words(text) {", "en", "code"),
         ("#!/bin/sh\nset -e\nfor f in *.log; do\n", "und", "code"),
         ("print(dumps({}))\nimport json\n", "und", "code"),
         ("List the names in the sentence.\n\nSentence: Ann met Bob.\nJSON:", "en", "json"),
     ],
-    ids=["english comment", "german comment", "no comment", "json as a module", "json as a label"],
+    ids=[
+        "english comment",
+        "german comment",
+        "docstring",
+        "chinese docstring",
+        "block",
+        "no comment",
+        "json as a module",
+        "json as a label",
+    ],
 )
 def test_what_continues_code_or_a_label(prompt: str, language: str, kind: str) -> None:
     cell = classify({"prompt": prompt}, "completions", model())

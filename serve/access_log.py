@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve import request_id
 from serve.routing.outcome import Outcome
 
 _ENCODER = msgspec.json.Encoder()
@@ -27,6 +28,7 @@ class _Request:
     """One request that passes the middleware; told, once it has its line."""
 
     status: int = 0
+    request_id: str | None = None
     told: bool = False
 
 
@@ -41,14 +43,15 @@ def observe(outcome: Outcome) -> None:
     LOGGER.info("%s", _ENCODER.encode(_line(outcome)).decode())
 
 
-def refused(status: int, method: str, target: str) -> None:
+def refused(status: int, method: str, target: str, request_id: str) -> None:
     """Write the line of a request that wasn't let in; method and target are empty where they weren't understood."""
     path = target.partition("?")[0]
-    _write({"method": method, "path": path[:_LONGEST_PATH], "status": status, "end": "rejected", "duration_s": None})
+    line = {"request_id": request_id, "method": method, "path": path[:_LONGEST_PATH], "status": status}
+    _write({**line, "end": "rejected", "duration_s": None})
 
 
 class Others:
-    """ASGI middleware: writes the line of each request that has no Outcome."""
+    """ASGI middleware: writes the line of each request that has no Outcome, and sees that each answer has an id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -60,6 +63,7 @@ class Others:
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":
                 passing.status = message["status"]
+                passing.request_id = _identified(message, scope)
             await send(message)
 
         token = _PASSING.set(passing)
@@ -69,14 +73,27 @@ class Others:
             _PASSING.reset(token)
             quiet = scope["path"] in _QUIET and passing.status in (200, 503)
             if not passing.told and not quiet:
-                _write(_other(scope, passing.status, time.perf_counter() - started))
+                _write(_other(scope, passing, time.perf_counter() - started))
 
 
-def _other(scope: Scope, status: int, duration: float) -> dict[str, object]:
+def _identified(message: Message, scope: Scope) -> str:
+    """Give the id of an answer that is about to start, which gets one if it has none."""
+    name = request_id.HEADER.encode()
+    headers = message.setdefault("headers", [])
+    found = next((value.decode("latin-1") for header, value in headers if header == name), None)
+    if found is None:
+        found = request_id.of(scope["headers"])
+        message["headers"] = [*headers, (name, found.encode())]
+    return found
+
+
+def _other(scope: Scope, passing: _Request, duration: float) -> dict[str, object]:
     """Describe a request that no engine was for; it has no status if the router failed, or its client left."""
+    status = passing.status
     end = "complete" if 0 < status < 400 else "rejected" if 400 <= status < 500 else "failed"
     path = str(scope["path"])[:_LONGEST_PATH]
-    return {"method": scope["method"], "path": path, "status": status, "end": end, "duration_s": _rounded(duration)}
+    line = {"request_id": passing.request_id, "method": scope["method"], "path": path, "status": status}
+    return {**line, "end": end, "duration_s": _rounded(duration)}
 
 
 def _write(line: dict[str, object]) -> None:

@@ -9,6 +9,8 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve import __version__, intake
 from serve.admission import Asking
@@ -23,14 +25,27 @@ router = APIRouter()
 
 def build(service: Service) -> FastAPI:
     """Make the ASGI application; every error leaves it in the shape of the path's API."""
-    app = FastAPI(title="Polydraft", version=__version__, openapi_url=None)
+    app = FastAPI(title="Polydraft", version=__version__, openapi_url=None, redirect_slashes=False)
     app.state.service = service
     app.state.draining = False
     app.include_router(router)
+    app.add_middleware(_HeadLikeGet)
     app.add_exception_handler(RequestError, _on_request_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_left)
     app.add_exception_handler(Exception, _on_fault)
     return app
+
+
+class _HeadLikeGet:
+    """ASGI middleware: answers HEAD as GET, whose content the server leaves out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        await self._app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
 
 
 @router.post("/v1/chat/completions")
@@ -186,9 +201,16 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.url.path
     if error.status_code == 405:
-        return intake.refusal(MethodNotAllowed(f"{path[:128]} doesn't take {request.method}."), path)
+        allowed = (error.headers or {}).get("Allow", "").replace("GET", "GET, HEAD")
+        return intake.refusal(
+            MethodNotAllowed(f"{path[:128]} doesn't take {request.method}."), path, {"allow": allowed}
+        )
     paths = sorted({at.replace(":path", "") for known in router.routes if (at := getattr(known, "path", ""))})
     return intake.refusal(UnknownPath(f"There is no {path[:128]} here; paths are {', '.join(paths)}."), path)
+
+
+async def _on_left(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
 
 
 async def _on_fault(request: Request, _: Exception) -> Response:

@@ -19,6 +19,7 @@ from serve.exposition import Exposition
 from serve.intake import Service
 from serve.metrics import EngineUp, Metrics
 from serve.otel import Traces, exported
+from serve.proxy import pool
 from serve.proxy.breaker import Breaker
 from serve.proxy.dialect import PATHS
 from serve.proxy.relay import Wiring
@@ -34,8 +35,6 @@ from serve.tracing import Begin, passed_on
 
 _RELOAD_INTERVAL = 1
 """Seconds between two looks at the files of keys and certificate."""
-_KEEPALIVE = 3
-"""Seconds that an idle connection to an engine is kept: below the 5 s after which vLLM's server closes its end."""
 
 
 @asynccontextmanager
@@ -46,7 +45,7 @@ async def running(settings: Settings, identify: Identify, traces: Traces | None 
     """
     if traces is None and settings.traces_endpoint:
         traces = exported(settings.traces_endpoint)
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=pool.KEEP)
     jar = aiohttp.DummyCookieJar()
     key = keyfile.bearer(settings.engine_key_file)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False, cookie_jar=jar, headers=key) as client:
@@ -54,6 +53,7 @@ async def running(settings: Settings, identify: Identify, traces: Traces | None 
         metrics = Metrics(CollectorRegistry())
         service = _service(settings, upstreams, identify, metrics, traces.begin if traces else passed_on)
         application = api.build(service)
+        application.state.client_timeout = settings.client_timeout
         application.state.direct = {
             PATHS[endpoint].encode(): functools.partial(intake.Generation, service, endpoint)
             for endpoint in intake.DIRECT
@@ -104,9 +104,10 @@ def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[
     file = keyfile.KeyFile(settings.keys_file) if settings.keys_file else None
     door = Door(limits, (lambda: file.keys) if file else None, settings.open_metrics, settings.allowed_hosts)
 
-    def refused(error: RequestError, method: bytes, target: bytes) -> None:
+    def refused(error: RequestError, method: bytes, target: bytes, request_id: str | None) -> None:
         metrics.refused(error.code or "")
-        access_log.refused(error.status, method.decode("latin-1"), target.decode("latin-1"))
+        if request_id is not None:
+            access_log.refused(error.status, method.decode("latin-1"), target.decode("latin-1"), request_id)
 
     entrance = application.state.entrance = Entrance(door, refused)
     application.state.tls = None
@@ -124,7 +125,8 @@ def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[
 def _service(
     settings: Settings, upstreams: dict[str, Upstream], identify: Identify, metrics: Metrics, begin_trace: Begin
 ) -> Service:
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nothing here reads
+    # They would be a second series for every counter, which nothing here reads.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)

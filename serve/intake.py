@@ -3,11 +3,11 @@
 Whatever happens to a request, exactly one outcome is observed.
 """
 
-import os
-import re
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
 from urllib.parse import urlencode
 
 from fastapi.responses import JSONResponse
@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from serve import request_id
 from serve.admission import Admission, Asking
 from serve.errors import InvalidPayload, PayloadTooLarge, RequestError, UnknownPath, shaped
 from serve.exposition import Exposition
@@ -28,10 +29,15 @@ from serve.routing.outcome import Asked, End, Outcome
 from serve.routing.policy import Decision
 from serve.tracing import Begin, Trace, passed_on
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 LANE_HEADER = "x-polydraft-lane"
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DIRECT: tuple[Endpoint, ...] = ("chat", "completions", "messages")
 """Endpoints whose requests are decided without asking anybody first, so that they can be served below ASGI."""
+
+_LONG = 2**20
+"""Bytes beyond which a payload is read and decided in a thread, so that it holds up no stream that runs."""
 
 _QUERY = frozenset({"stream", "starting_after"})
 """What vLLM 0.32 and 0.33 read of the query of a stored response; the rest it ignores, so it stays here."""
@@ -174,11 +180,12 @@ async def generate(request: Request, endpoint: Endpoint) -> Response:
     """Answer a request that has something generated."""
 
     async def admit(arrival: Arrival) -> Job:
-        payload = arrival.parsed(await read(request, arrival.service.max_payload_bytes))
+        raw = await read(request, arrival.service.max_payload_bytes)
+        payload = await _aside(raw, arrival.parsed, raw)
         held = frozenset[str]()
         if endpoint == "responses":
             held = await arrival.service.holding(payload.get("previous_response_id"))
-        return arrival.admit(payload, endpoint, held)
+        return await _aside(raw, arrival.admit, payload, endpoint, held)
 
     return await _answer(request, endpoint, PATHS[endpoint], admit)
 
@@ -188,7 +195,8 @@ async def count(request: Request, endpoint: Asked) -> Response:
 
     async def admit(arrival: Arrival) -> Job:
         service = arrival.service
-        payload = arrival.parsed(await read(request, service.max_payload_bytes))
+        raw = await read(request, service.max_payload_bytes)
+        payload = await _aside(raw, arrival.parsed, raw)
         payloads.check_model(payload)
         ready = service.ready()
         arrival.decision = service.admission.decide_any(payload.get("model"), Asking(arrival.lane()), ready)
@@ -213,6 +221,13 @@ async def reach(request: Request, response_id: str, action: str = "") -> Respons
 
     path = f"{vllm.STORED}{response_id}{action}" + (f"?{query}" if query else "")
     return await _answer(request, "stored", path, admit)
+
+
+async def _aside(raw: bytes, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Work on a payload, in a thread if it is long."""
+    if len(raw) <= _LONG:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
 
 
 async def _answer(request: Request, endpoint: Asked, path: str, admit: Callable[[Arrival], Awaitable[Job]]) -> Response:
@@ -258,6 +273,4 @@ def refusal(error: RequestError, path: str, more: Mapping[str, str] | None = Non
 
 
 def _request_id(headers: Mapping[str, str]) -> str:
-    """Keep the client's id if it is harmless in a log and a header; make one otherwise."""
-    asked = headers.get("x-request-id", "")
-    return asked if _REQUEST_ID.fullmatch(asked) else os.urandom(16).hex()
+    return request_id.chosen(headers.get(request_id.HEADER, ""))

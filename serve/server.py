@@ -8,10 +8,12 @@ import socket
 import ssl
 from collections.abc import Iterator
 from types import FrameType
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from serve.errors import ConfigError
 from serve.proxy.direct import Direct
@@ -26,6 +28,30 @@ _SPARE_FILES = 128
 class Http(Guarded, Direct):
     """What a connection speaks: whatever answers it, it has passed the door before."""
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        ends_by_close = cycle.scope["http_version"] == "1.0"
+        super()._start_asgi_task(cycle, _until_close(cycle, app) if ends_by_close else app)
+
+
+def _until_close(cycle: RequestResponseCycle, app: ASGI3Application) -> ASGI3Application:
+    """Answer without chunks, which HTTP/1.0 doesn't know: what has no length ends where the connection does."""
+
+    async def answering(scope: Any, receive: Any, send: Any) -> None:
+        unsized = False
+
+        async def sending(message: Any) -> None:
+            nonlocal unsized
+            if message["type"] == "http.response.start":
+                unsized = all(name.lower() != b"content-length" for name, _ in message.get("headers", []))
+                cycle.chunked_encoding = False if unsized else None
+            elif unsized:
+                cycle.expected_content_length = len(message.get("body", b""))
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    return answering
+
 
 class Server(uvicorn.Server):
     """uvicorn, but SIGTERM and SIGINT end it with exit code 0 once running requests are done.
@@ -37,6 +63,22 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, drain_delay: float = 0) -> None:
         super().__init__(config)
         self._drain_delay = drain_delay
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen as uvicorn does, with a limit for TLS handshakes of our own: its would be a minute."""
+        state = cast(FastAPI, self.config.app).state
+        tls: ssl.SSLContext | None = state.tls
+        limit = state.entrance.door.limits.head_seconds
+        limits = {} if tls is None else {"ssl_handshake_timeout": limit, "ssl_shutdown_timeout": limit}
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(self._connection, sock=each, ssl=tls, backlog=self.config.backlog, **limits)
+            for each in sockets or ()
+        ]
+        self.started = True
+
+    def _connection(self) -> Http:
+        return Http(self.config, self.server_state, {})
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; asked again, stop without delay."""
@@ -58,7 +100,6 @@ class Server(uvicorn.Server):
 
 def config(settings: Settings, application: FastAPI) -> uvicorn.Config:
     """Say how uvicorn serves an application that `app.running` gave."""
-    tls: ssl.SSLContext | None = application.state.tls
     return uvicorn.Config(
         application,
         http=Http,
@@ -69,8 +110,8 @@ def config(settings: Settings, application: FastAPI) -> uvicorn.Config:
         log_level="error",  # its warnings are about what clients did wrong, which the access log has
         server_header=False,
         proxy_headers=False,  # nothing here depends on the client's address, so nobody needs to be believed
+        timeout_keep_alive=settings.keepalive_timeout,
         timeout_graceful_shutdown=settings.drain_timeout,
-        ssl_context_factory=None if tls is None else lambda _, __: tls,
     )
 
 

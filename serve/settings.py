@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     head_timeout: float = Field(default=10, gt=0, description="Seconds that a request's head may take to arrive.")
     payload_timeout: float = Field(default=60, gt=0, description="Seconds that its payload may then take.")
     max_connections: int = Field(default=4096, ge=1, description="Connections that may be open at once.")
+    keepalive_timeout: int = Field(
+        default=120, ge=1, description="Seconds that a client's connection is kept open after an answer."
+    )
     connect_timeout: float = Field(default=5, gt=0, description="Seconds to connect to an engine.")
     first_byte_timeout: float = Field(
         default=600, gt=0, description="Seconds until a stream's first byte, after which its engine counts as broken."
@@ -77,6 +80,9 @@ class Settings(BaseSettings):
     whole_timeout: float = Field(default=3600, gt=0, description="Seconds that an answer that isn't streamed may take.")
     ping_interval: float = Field(
         default=15, ge=0, description="Seconds of silence after which a stream's client gets a comment; 0 is never."
+    )
+    client_timeout: float = Field(
+        default=300, gt=0, description="Seconds in which a client must read something of what is sent, or is cut off."
     )
     max_running: int = Field(default=256, ge=1, description="Requests that an engine gets at once.")
     max_waiting: int = Field(default=1024, ge=0, description="Requests that may wait for that, an engine.")

@@ -78,11 +78,16 @@ class Answer:
         if self._dialect.is_end(rest := self._splitter.rest()) and (block := self._read(rest)):
             self._start_stream()
             self._client.write(block)
-        if not self._progress.done:
+        if not (self._progress.done or self._progress.error):
             raise EngineFailed("The engine ended its stream before it was complete.")
         self._progress.end = self._progress.error or "complete"
         self._client.end()
         return None
+
+    def release(self) -> None:
+        """Pass on what waited for an event that won't come, since the engine broke; nothing to who has nothing yet."""
+        if self._progress.sent and self._stamp and (held := self._stamp.release()):
+            self._client.write(held)
 
     def _passing(self, chunk: bytes) -> bytes:
         """Give what of a chunk may go to the client: nearly always all of it, as it is."""
@@ -99,6 +104,7 @@ class Answer:
         return event if self._stamp is None else self._stamp.read(event, usage=extra)
 
     def _start_stream(self) -> None:
+        self._progress.sent = True
         if self._client.started:
             return
         self._progress.status = self._head.status

@@ -11,7 +11,10 @@ from serve.routing.policy import Decision
 
 @dataclass(slots=True)
 class Progress:
-    """What is known of a request so far; times are the wiring's clock's, `broken` counts engines that broke on it."""
+    """What is known of a request so far; times are the wiring's clock's, `broken` counts engines that broke on it.
+
+    `sent`: the client has some of a stream's content, which a mere ping isn't.
+    """
 
     started: float
     lane: Lane
@@ -20,6 +23,7 @@ class Progress:
     end: End = "failed"
     error: End | None = None
     done: bool = False
+    sent: bool = False
     broken: int = 0
     events: int = 0
     first: float | None = None

@@ -7,8 +7,6 @@ from typing import Any, NoReturn
 import msgspec
 
 _decode = msgspec.json.Decoder().decode
-write = msgspec.json.Encoder().encode
-"""Writes JSON as UTF-8 without spaces; a lone surrogate in a text is an error (UnicodeEncodeError)."""
 
 
 def read(

@@ -43,6 +43,9 @@ Observe = Callable[[Outcome], None]
 Track = Callable[[str], AbstractContextManager[None]]
 Clock = Callable[[], float]
 
+_FAREWELL = 1.0
+"""Seconds in which a client that reads slowly may take the error that ends its answer when the router stops."""
+
 HEADERS = ("x-polydraft-lane", "x-polydraft-language", "x-polydraft-reason")
 
 
@@ -50,9 +53,9 @@ HEADERS = ("x-polydraft-lane", "x-polydraft-language", "x-polydraft-reason")
 class Job:
     """One admitted request: where it may go, preferred lane first, and what the relay has to know of it.
 
-    `path` is the engine's, with the query; `payload` is None where the request has none, and `raw` what the client sent
-    of it; `model` is the name that the
-    client used, where it isn't the engine's own; `finished` is told the outcome beside the observers of all requests.
+    `path` is the engine's, with the query; `payload` is None where the request has none, and `raw` is what the client
+    sent of it; `model` is the name that the client used, where it isn't the engine's own; `finished` is told the
+    outcome beside the observers of all requests.
     """
 
     request_id: str
@@ -114,10 +117,16 @@ class Relay(Response):
         try:
             await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_COMPLETED)
             client.gone = tasks[2].done()
+        except asyncio.CancelledError:  # the router stops, now: what the client is still to hear goes out at once
+            work.cancel()
+            if not self._observed:
+                self.cancelled(client)
+            await asyncio.wait([tasks[1]], timeout=_FAREWELL)
+            return
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if not work.cancelled():
             work.result()
 
@@ -128,19 +137,22 @@ class Relay(Response):
             await self._work(client)
         except asyncio.CancelledError:
             self._progress.end = "aborted" if client.gone else "failed"
+            self._release()
             raise
         finally:
             if self._pinger:
                 self._pinger.cancel()
             self._answer = self._pinger = None  # both know the client, which knows us: a circle is freed late
-            self._observe()
+            if not self._observed:
+                self._observe()
 
     def cancelled(self, client: Client) -> None:
         """Finish what a cancelled `run` couldn't: a client that is still there learns that the router stops."""
-        if not self._observed:  # cancelled before it began
+        if not self._observed:  # cancelled before it began, or not yet aware of it
             self._progress.end = "aborted" if client.gone else "failed"
             self._observe()
         if not client.gone:
+            self._release()
             self._fail(client, LaneNotReady("The router stopped before the answer was complete; try again."))
 
     def pause(self) -> None:
@@ -170,10 +182,13 @@ class Relay(Response):
             except EngineErred as error:
                 failure = error
                 blamed.append(self._wiring.upstreams[lane.upstream])
-            except (EngineBusy, EngineFailed, LaneNotReady, EngineSilent) as error:
+            except LaneNotReady as error:  # where another lane only is full, that is what the client should hear
+                failure = failure if isinstance(failure, EngineBusy) else error
+            except (EngineBusy, EngineFailed, EngineSilent) as error:
                 failure = error
-            if client.started or not self._may_go_on(failure):
+            if self._progress.sent or not self._may_go_on(failure):
                 break
+        self._release()
         self._fail(client, failure)
 
     def _may_go_on(self, failure: RequestError) -> bool:
@@ -181,10 +196,14 @@ class Relay(Response):
             self._progress.broken += 1
         return not isinstance(failure, EngineSilent) and self._progress.broken < 2
 
+    def _release(self) -> None:
+        if self._answer:
+            self._answer.release()
+
     def _fail(self, client: Client, failure: RequestError) -> None:
         progress = self._progress
         if client.started:
-            if progress.done:  # whatever broke then, the client has all that it asked for
+            if progress.done or progress.error:  # whatever broke then, the client has all that there is
                 progress.end = progress.error or "complete"
             else:
                 client.write(self._dialect.failure(failure, progress.events))
@@ -213,6 +232,8 @@ class Relay(Response):
             shared = lane.upstream in wiring.shared
             payload = vllm.prepare(job.payload, job.raw, job.endpoint, wiring.model, lane, shared=shared)
         async with upstream.slots.one(partial(wiring.waits, lane.name)):
+            if not upstream.ready:  # it may have failed while the request stood in line
+                raise LaneNotReady("The engine isn't ready any more; try again in a few seconds.")
             with wiring.track(lane.name):
                 self._answer = self._receiver(client, upstream)
                 await upstream.send(job.method, job.path, payload, job.headers, self._answer, streamed=job.streamed)

@@ -22,8 +22,11 @@ _UNANSWERED_PROBES = 3
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds that an engine may take: to be connected to, for a stream's first byte, then without a further one, for a
-    whole answer, for a probe's answer, between two probes."""
+    """Seconds that an engine may take.
+
+    `connect`: to take a connection; `first_byte`: for the first of a stream; `silence`: between two bytes of it;
+    `whole`: for an answer that isn't streamed; `probe`: for a probe's answer; `probe_interval`: between two probes.
+    """
 
     connect: float
     first_byte: float
@@ -115,7 +118,8 @@ class Upstream:
             if healthy is not None or unanswered >= _UNANSWERED_PROBES:
                 self.healthy = bool(healthy)
             if not self.healthy:
-                self.fingerprint = Fingerprint()  # the next start may have other flags
+                self.fingerprint = Fingerprint()  # the next start may have other flags, or be another vLLM
+                self.version = None
             if self.healthy and self.version is None:
                 self.version = await self._read_version()
             await asyncio.sleep(self._timeouts.probe_interval)

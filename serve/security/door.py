@@ -16,8 +16,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 KEYLESS = (b"/healthz", b"/readyz")
 """Paths that need no key: Compose's and Kubernetes' probes have none, and the answers name nothing but lanes."""
 METRICS = b"/metrics"
-_PLACES = frozenset((b"host", b"origin"))
-_READ = _PLACES | {b"authorization", b"x-api-key", b"transfer-encoding"}
+_READ = frozenset((b"host", b"origin", b"authorization", b"x-api-key", b"transfer-encoding"))
 _TO_ONE_HOP = {b"close", b"keep-alive", b"te", b"upgrade", b"http2-settings"}
 """What Connection usually lists; none of these is read behind the door."""
 
@@ -99,13 +98,15 @@ def _twice(name: bytes, named: Mapping[bytes, bytes], headers: Headers) -> bool:
 
 def _from_elsewhere(target: bytes, headers: Headers, allowed: tuple[str, ...]) -> RequestError | None:
     """Refuse a request that names a host, or comes from a page, that a stranger can own."""
-    named = [exposure.host_of(value) if name == b"origin" else value for name, value in headers if name in _PLACES]
+    hosts = [value for name, value in headers if name == b"host"]
+    pages = [exposure.host_of(value) for name, value in headers if name == b"origin"]
     if not target.startswith((b"/", b"*")):
-        named.append(exposure.host_of(target))
-    for host in named:
-        if not exposure.is_harmless(host, allowed):
-            return UnknownHost(
-                "A router without API keys doesn't answer to this host or page; name the host in "
-                "POLYDRAFT_ALLOWED_HOSTS, or use keys."
-            )
-    return None
+        hosts.append(exposure.host_of(target))
+    if all(exposure.is_harmless(host, allowed) for host in hosts) and all(
+        page in hosts or exposure.is_near(page, allowed) for page in pages
+    ):
+        return None
+    return UnknownHost(
+        "A router without API keys doesn't answer to this host or page; name the host in POLYDRAFT_ALLOWED_HOSTS, or "
+        "use keys."
+    )

@@ -21,8 +21,8 @@ class Connection(Protocol):
         """End the connection if what it owes is late at `now`, in the loop's time."""
 
 
-Refused = Callable[[RequestError, bytes, bytes], None]
-"""Takes the error, and method and target of the request where they are known."""
+Refused = Callable[[RequestError, bytes, bytes, str | None], None]
+"""Takes the error, method and target of the request where they are known, and its id, None if others log its end."""
 
 
 class Entrance:
@@ -42,9 +42,9 @@ class Entrance:
         """Forget a connection that has ended."""
         self._connections.discard(connection)
 
-    def refused(self, error: RequestError, method: bytes = b"", target: bytes = b"") -> None:
+    def refused(self, error: RequestError, request_id: str | None, method: bytes = b"", target: bytes = b"") -> None:
         """Report a refusal."""
-        self._refused(error, method, target)
+        self._refused(error, method, target, request_id)
 
     async def watch(self) -> None:
         """End late connections until cancelled."""

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from serve import request_id
 from serve.errors import (
     HeadTooLarge,
     MalformedRequest,
@@ -58,8 +59,13 @@ class Guarded(HttpToolsProtocol):
         self._content = 0
         self._running = 0
         self._upgrading = False
+        self._told = False  # whether the request that comes in has its line in the log, or will have
+        self.url = b""
         self._unreadable: RequestError = MalformedRequest("The request isn't HTTP/1.1 as this server reads it.")
-        self._segment = b""
+        self._segment = self._again = b""
+        if cast(Any, config.app).state.tls:  # the handshake comes first, and nobody tells us if it fails
+            self._entrance.enter(self)
+            self._deadline = self.loop.time() + self._limits.head_seconds + _LINGER
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for a head, or end at once if there are too many connections."""
@@ -75,14 +81,14 @@ class Guarded(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count, parse, and see whether the limits still hold."""
-        if self._phase == _ENDING:
-            return
-        if self._phase == _IDLE:
-            self._expect_head()
-        self._received += len(data)
-        self._segment = data
-        super().data_received(data)
-        self._segment = b""
+        while data and self._phase != _ENDING:
+            if self._phase == _IDLE:
+                self._expect_head()
+            self._received += len(data)
+            self._segment, self._again = data, b""
+            super().data_received(data)
+            data = self._again
+        self._segment = self._again = b""
         if self._phase == _HEAD and self._received > self._limits.head_bytes:
             self._end(HeadTooLarge(f"The request's head is larger than {self._limits.head_bytes} bytes."))
         elif self._phase == _PAYLOAD and self._received > _FRAMING_BYTES + _FRAMING_RATIO * self._content:
@@ -92,6 +98,7 @@ class Guarded(HttpToolsProtocol):
         """Start to wait for the rest of a head."""
         if self._phase == _IDLE:  # pipelined, in a segment that an earlier request began
             self._expect_head()
+        self._told = False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -104,7 +111,8 @@ class Guarded(HttpToolsProtocol):
         refusal = self._door.refusal(self.parser.get_http_version(), self.url, self.headers, self._received)
         self._received = self._content = 0
         self._running += 1
-        if isinstance(refusal, MalformedRequest | HeadTooLarge):
+        self._told = not isinstance(refusal, MalformedRequest | HeadTooLarge)
+        if refusal and not self._told:
             self._unreadable = refusal
             raise httptools.HttpParserError  # what follows may not be what it seems: the parser is to stop here
         if refusal:
@@ -151,6 +159,9 @@ class Guarded(HttpToolsProtocol):
         """End the connection if what it owes is late; called twice a second."""
         if self._deadline is None or now < self._deadline:
             return
+        if self.transport is None:  # the listener has ended the handshake by now
+            self._entrance.leave(self)
+            return
         if self._running > (self._phase == _PAYLOAD):
             return  # an earlier request's answer runs, and takes as long as it takes
         if self._phase == _ENDING or (self._phase == _HEAD and not self._received):
@@ -183,13 +194,14 @@ class Guarded(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self._upgrading = False
         self._phase = _IDLE
-        self.data_received(b"\r\n".join([*lines, b"", b""]) + rest)
+        self._again = b"\r\n".join([*lines, b"", b""]) + rest
 
     def _answer(self, error: RequestError) -> None:
         """Let uvicorn answer with an error; what the client is still sending is read and dropped, for a while."""
-        self._entrance.refused(error, self.parser.get_method(), self.url)
+        name = request_id.of(self.headers)
+        self._entrance.refused(error, name, self.parser.get_method(), self.url)
         self._deadline = self.loop.time() + _LINGER
-        app, self.app = self.app, _Answer(error)
+        app, self.app = self.app, _Answer(error, name)
         try:
             HttpToolsProtocol.on_headers_complete(self)
         finally:
@@ -197,14 +209,15 @@ class Guarded(HttpToolsProtocol):
 
     def _end(self, error: RequestError) -> None:
         """Say what is wrong and end the connection; say nothing where that would end up in another answer."""
-        self._entrance.refused(error)
+        name = request_id.of(self.headers or [])
+        self._entrance.refused(error, None if self._told and self._phase == _PAYLOAD else name)
         begun = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
         if begun or self._running != (self._phase == _PAYLOAD) or self.transport.is_closing():
             self.transport.close()
             return
         self._phase = _ENDING
         self._deadline = self.loop.time() + _LINGER
-        self.transport.write(_written(error))
+        self.transport.write(_written(error, name, self.url.partition(b"?")[0].decode("latin-1")))
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -215,18 +228,18 @@ class Guarded(HttpToolsProtocol):
 class _Answer:
     """An ASGI application that answers with one error, whatever is asked."""
 
-    def __init__(self, error: RequestError) -> None:
-        self._error = error
+    def __init__(self, error: RequestError, request_id: str) -> None:
+        self._error, self._id = error, request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw = json.dumps(shaped(self._error, scope["path"])).encode()
-        headers = [*_headers(self._error), (b"content-length", str(len(raw)).encode())]
+        headers = [*_headers(self._error, self._id), (b"content-length", str(len(raw)).encode())]
         await send({"type": "http.response.start", "status": self._error.status, "headers": headers})
         await send({"type": "http.response.body", "body": raw})
 
 
-def _headers(error: RequestError) -> list[tuple[bytes, bytes]]:
-    headers = [(b"content-type", b"application/json")]
+def _headers(error: RequestError, name: str) -> list[tuple[bytes, bytes]]:
+    headers = [(b"content-type", b"application/json"), (request_id.HEADER.encode(), name.encode())]
     if error.retry_after is not None:
         headers.append((b"retry-after", str(error.retry_after).encode()))
     if isinstance(error, Unauthorized):
@@ -234,8 +247,8 @@ def _headers(error: RequestError) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def _written(error: RequestError) -> bytes:
-    """Write a whole answer that ends its connection."""
-    raw = json.dumps(error.payload()).encode()
-    headers = [*_headers(error), (b"content-length", str(len(raw)).encode()), (b"connection", b"close")]
+def _written(error: RequestError, name: str, path: str) -> bytes:
+    """Write a whole answer that ends its connection, in the shape of the path's API."""
+    raw = json.dumps(shaped(error, path)).encode()
+    headers = [*_headers(error, name), (b"content-length", str(len(raw)).encode()), (b"connection", b"close")]
     return STATUS_LINE[error.status] + b"".join(b"%s: %s\r\n" % header for header in headers) + b"\r\n" + raw

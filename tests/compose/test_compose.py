@@ -10,10 +10,12 @@ import pytest
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.profile import Profile
+from serve.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = Path(sys.executable).with_name("docker-compose")
 BOXES = [profile for profile in map(profiles.load_named, profiles.names()) if profile.host.accelerator != "cpu"]
+DRAIN = ("drain_delay", "drain_timeout")
 each_box = pytest.mark.parametrize("box", BOXES, ids=lambda box: box.name)
 
 
@@ -139,7 +141,9 @@ def test_containers_have_no_privileges(box: Profile) -> None:
 @each_box
 def test_containers_may_finish_what_they_are_doing(box: Profile) -> None:
     understood = services(box)
-    assert understood[box.name]["stop_grace_period"] == "40s"
+    given = understood[box.name]["environment"]
+    waits = [int(given.get(f"POLYDRAFT_{name.upper()}", Settings.model_fields[name].default)) for name in DRAIN]
+    assert int(understood[box.name]["stop_grace_period"].removesuffix("s")) >= sum(waits) + 5
     for lane, engine in engines(box).items():
         assert engine["stop_grace_period"] == "1m0s"
         assert engine["command"][engine["command"].index("--shutdown-timeout") + 1] == "30", lane

@@ -77,7 +77,29 @@ def test_the_router_gets_its_environment_and_finds_the_engines(box: Profile, hel
     serving = {lane.name: box.served.engine_of(lane.name).name for lane in box.served.lanes}
     upstreams = {lane: f"http://{box.name}-engines:{ports[engine]}" for lane, engine in serving.items()}
     own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000", "POLYDRAFT_KEYS_FILE": "/etc/polydraft/keys"}
-    assert given == own | box.router_environment(upstreams)
+    drain = {"POLYDRAFT_DRAIN_DELAY": "10", "POLYDRAFT_DRAIN_TIMEOUT": "30"}
+    assert given == own | drain | box.router_environment(upstreams)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "seconds"), [((), 45), ((20, 60), 85), ((0, 1), 6)], ids=["default", "long", "short"]
+)
+def test_a_pod_is_killed_only_after_its_router_has_had_its_time(
+    chosen: tuple[int, ...], seconds: int, helm: Path
+) -> None:
+    names = ("router.drainDelay", "router.drainTimeout")
+    arguments = [word for name, value in zip(names, chosen, strict=False) for word in ("--set", f"{name}={value}")]
+    pod = objects(helm, BOXES[0], *arguments)["Deployment", BOXES[0].name]["spec"]["template"]["spec"]
+    given = {variable["name"]: variable["value"] for variable in pod["containers"][0]["env"]}
+    periods = [int(given[f"POLYDRAFT_DRAIN_{each}"]) for each in ("DELAY", "TIMEOUT")]
+    assert pod["terminationGracePeriodSeconds"] == sum(periods) + 5 == seconds
+
+
+def test_a_pod_takes_requests_until_a_failed_readiness_probe_has_been_noted(helm: Path) -> None:
+    pod = objects(helm, BOXES[0])["Deployment", BOXES[0].name]["spec"]["template"]["spec"]
+    (router,) = pod["containers"]
+    delay = next(each["value"] for each in router["env"] if each["name"] == "POLYDRAFT_DRAIN_DELAY")
+    assert int(delay) > router["readinessProbe"]["periodSeconds"]
 
 
 def test_keys_come_from_a_secret_as_a_folder_so_that_a_change_reaches_the_router(helm: Path) -> None:

@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
 from serve import app, otel
@@ -101,6 +100,7 @@ class Engine:
     behaviour: Behaviour = answer
     healthy: bool = True
     silent_probes: int = 0
+    version: str = "0.0.double"
     got: list[Exchange] = field(default_factory=list)
     connections: set[asyncio.StreamWriter] = field(default_factory=set)
     server: asyncio.Server | None = None
@@ -120,7 +120,7 @@ class Engine:
                 await asyncio.sleep(1)
             return await exchange.whole({}, 200 if self.healthy else 503)
         if exchange.path == "/version":
-            return await exchange.whole({"version": "0.0.double"})
+            return await exchange.whole({"version": self.version})
         self.got.append(exchange)
         watch = asyncio.create_task(_watch(reader, exchange.closed))
         try:
@@ -212,7 +212,7 @@ async def _serving(wanted: Settings, direct: bool, traces: otel.Traces | None) -
     async with app.running(wanted, _identify(), traces) as application:
         if not direct:
             application.state.direct = {}
-        server = uvicorn.Server(serving.config(wanted, application))
+        server = serving.Server(serving.config(wanted, application))
         with contextlib.suppress(AttributeError):
             server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
         listener = serving.listener(("127.0.0.1", 0))

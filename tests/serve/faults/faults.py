@@ -65,11 +65,21 @@ async def _all_but_the_end(exchange: Exchange) -> None:
     await asyncio.sleep(0.03)
 
 
+async def _all_but_the_counts(exchange: Exchange) -> None:
+    await _all_but_the_end(exchange)
+    if exchange.payload.get("stream"):
+        last = double.delta("three")
+        last["choices"][0]["finish_reason"] = "stop"
+        await exchange.event(last)
+    await asyncio.sleep(0.03)
+
+
 PHASES: dict[str, Fault] = {
     "before the head": _nothing,
     "after the head": _head,
     "in the middle": _some,
     "before the end": _all_but_the_end,
+    "after finish_reason": _all_but_the_counts,
 }
 
 

@@ -5,16 +5,18 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import openai
 import pytest
 
+from serve.routing import language
 from serve.routing.lane import Lane
 from tests.serve import double
 from tests.serve.double import Engine, Exchange, metric, until
-from tests.serve.faults.conftest import ENGLISH, SHORT, routed
+from tests.serve.faults.conftest import ENGLISH, SHORT, Routed, routed
 from tests.serve.faults.faults import reset, stall
 
 BOTH = pytest.mark.parametrize("direct", [True, False], ids=["direct", "plain"])
@@ -163,10 +165,10 @@ def test_a_refusal_after_a_ping_makes_the_official_client_raise(loop: double.Loo
         await exchange.whole({"error": {"message": "no, the engine says", "code": status}}, status)
 
     with routed(loop, direct=direct, ping_interval=0.1) as router:
-        router.body.behaviour = refuse_late
+        router.body.behaviour = router.mtp.behaviour = refuse_late
         with pytest.raises(openai.APIError, match="engine"):
             list(router.official())
-        assert len(router.mtp.got) == 0
+        assert len(router.mtp.got) == (1 if status == 500 else 0)
         router.settled()
 
 
@@ -260,3 +262,180 @@ def test_gauges_name_what_runs_and_what_waits(loop: double.Loop, body: Engine) -
         until(lambda: (gauge("in_flight"), gauge("waiting")) == (1, 2))
         gate.set()
         until(lambda: (gauge("in_flight"), gauge("waiting")) == (0, 0))
+
+
+def request(*, stream: bool, text: str = "Hello.") -> bytes:
+    payload = json.dumps({"messages": [{"role": "user", "content": text}], "stream": stream}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(payload)}\r\n\r\n"
+    return head.encode() + payload
+
+
+def connected(router: Routed) -> socket.socket:
+    address = (str(router.client.base_url.host), int(router.client.base_url.port or 0))
+    return socket.create_connection(address, timeout=10)
+
+
+@BOTH
+@pytest.mark.parametrize("ahead", ["the next request", "half of it", "more than is kept"])
+def test_a_client_that_sends_ahead_and_leaves_is_noticed(loop: double.Loop, direct: bool, ahead: str) -> None:
+    following = {"the next request": request(stream=True), "half of it": request(stream=True)[:-9]}
+    with routed(loop, direct=direct) as router:
+        router.body.behaviour = stall
+        with connected(router) as client:
+            client.sendall(request(stream=True))
+            until(lambda: len(router.body.got) == 1)
+            client.sendall(following.get(ahead) or request(stream=True, text="x" * 1_500_000))
+            time.sleep(0.2)
+            assert not router.body.got[0].closed.is_set()
+        until(lambda: router.body.got[0].closed.is_set(), 1)
+        router.settled()
+        assert len(router.body.got) == 1
+        assert router.ended("aborted") == 1
+
+
+@BOTH
+def test_what_is_sent_too_far_ahead_is_dropped(loop: double.Loop, direct: bool) -> None:
+    gate = threading.Event()
+    with routed(loop, direct=direct) as router:
+        router.body.behaviour = held(gate)
+        with connected(router) as client:
+            client.sendall(request(stream=False))
+            until(lambda: len(router.body.got) == 1)
+            client.sendall(3 * request(stream=False, text="x" * 100_000))
+            gate.set()
+            raw = b"".join(iter(lambda: client.recv(1 << 16), b""))
+        assert raw.count(b"HTTP/1.1 200 ") == 1
+        assert b"hello" in raw
+        router.settled()
+        assert len(router.body.got) == 1
+
+
+@BOTH
+def test_a_client_that_reads_nothing_is_cut_off(loop: double.Loop, direct: bool) -> None:
+    async def flood(exchange: Exchange) -> None:
+        await exchange.start_stream()
+        while not exchange.closed.is_set():
+            await exchange.event(double.delta("x" * 10_000))
+
+    with routed(loop, direct=direct, client_timeout=SHORT) as router:
+        router.body.behaviour = flood
+        with connected(router) as client:
+            client.sendall(request(stream=True))
+            until(lambda: router.body.got != [])
+            until(lambda: router.ended("aborted") == 1, 5)
+            router.settled()
+
+
+@BOTH
+def test_a_breaker_that_opens_also_turns_away_who_stands_in_line(loop: double.Loop, direct: bool) -> None:
+    gate = threading.Event()
+
+    async def fail(exchange: Exchange) -> None:
+        while not gate.is_set():
+            await asyncio.sleep(0.01)
+        await reset(exchange)
+
+    failures = 2
+    with routed(loop, direct=direct, max_running=1, breaker_failures=failures) as router:
+        router.body.behaviour = fail
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(router.chat, stream=False, model="demo@body") for _ in range(8)]
+            until(lambda: router.held() == len(asked))
+            gate.set()
+            statuses = sorted(future.result().status_code for future in asked)
+        assert statuses == [502] * failures + [503] * (len(asked) - failures)
+        assert len(router.body.got) == failures
+
+
+@BOTH
+def test_a_full_engine_counts_more_than_one_that_is_down(loop: double.Loop, direct: bool) -> None:
+    async def not_ready(exchange: Exchange) -> None:
+        await exchange.whole({}, 503)
+
+    gate = threading.Event()
+    with routed(loop, direct=direct, max_running=1, max_waiting=0) as router, ThreadPoolExecutor(1) as pool:
+        router.body.behaviour, router.mtp.behaviour = held(gate), not_ready
+        running = pool.submit(router.chat, stream=False)
+        until(lambda: len(router.body.got) == 1)
+        refused = router.chat(stream=False)
+        gate.set()
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "engine_busy")
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert running.result().status_code == 200
+
+
+@BOTH
+def test_another_lane_answers_a_client_that_has_had_pings_alone(loop: double.Loop, direct: bool) -> None:
+    async def late(exchange: Exchange) -> None:
+        await asyncio.sleep(SHORT)
+        await reset(exchange)
+
+    with routed(loop, direct=direct, ping_interval=0.1) as router:
+        router.body.behaviour = late
+        response = router.chat(stream=True)
+        assert response.headers["x-polydraft-lane"] == "body"  # as things stood with the first ping
+        assert response.text.startswith(": ping\n\n")
+        assert response.text.endswith("data: [DONE]\n\n")
+        assert "error" not in response.text
+        assert len(router.mtp.got) == 1
+        router.settled()
+
+
+@BOTH
+@pytest.mark.parametrize("end", ["complete", "broken"])
+def test_an_engines_own_error_event_is_the_only_one(loop: double.Loop, direct: bool, end: str) -> None:
+    async def err(exchange: Exchange) -> None:
+        await exchange.start_stream()
+        await exchange.event(double.delta("one"))
+        await exchange.event({"error": {"message": "boom", "type": "InternalServerError", "code": 500}})
+        await asyncio.sleep(0.05)
+        await (exchange.send(b"0\r\n\r\n") if end == "complete" else reset(exchange))
+
+    with routed(loop, direct=direct) as router:
+        router.body.behaviour = err
+        response = router.chat(stream=True)
+        assert response.text.count('"error"') == 1
+        assert "boom" in response.text
+        router.settled()
+        assert router.ended("failed") == 1
+
+
+def test_an_engines_version_is_asked_for_anew_when_it_comes_back(loop: double.Loop) -> None:
+    with routed(loop, direct=True) as router:
+
+        def version() -> str | None:
+            known: str | None = router.client.get("/version").json()["vllm"]["body"]
+            return known
+
+        until(lambda: version() == "0.0.double")
+        router.body.healthy = False
+        until(lambda: version() is None)
+        router.body.version = "0.0.later"
+        router.body.healthy = True
+        until(lambda: version() == "0.0.later")
+
+
+def test_a_long_payload_is_read_beside_the_streams_that_run(
+    loop: double.Loop, body: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identify, threads = language.load(), []
+
+    def noting(text: str) -> Sequence[tuple[str, float]]:
+        threads.append(threading.get_ident())
+        return identify(text)
+
+    monkeypatch.setattr(double, "_identify", lambda: noting)
+    with double.router(loop, double.settings((Lane("body", body.url),))) as url, httpx2.Client(base_url=url) as client:
+        until(lambda: client.get("/readyz").status_code == 200)
+        serving = loop.call(_thread())
+        for times, aside in ((1, False), (40_000, True)):
+            threads.clear()
+            text = "Ce matin il pleuvait encore sur la ville. "
+            payload = {"messages": [{"role": "user", "content": text * times}]}
+            assert client.post("/v1/chat/completions", json=payload, timeout=20).status_code == 200
+            assert threads
+            assert {thread != serving for thread in threads} == {aside}
+
+
+async def _thread() -> int:
+    return threading.get_ident()

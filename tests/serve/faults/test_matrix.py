@@ -17,7 +17,7 @@ from tests.serve.faults.faults import FAULTS, PHASES, broken
 
 STREAMED = [True, False]
 IDS = ["streamed", "whole"]
-STARTED = ("in the middle", "before the end")
+STARTED = ("in the middle", "before the end", "after finish_reason")
 """Phases in which a stream's client has had something."""
 
 
@@ -44,7 +44,7 @@ def test_matrix(router: Routed, fault: str, phase: str, stream: bool) -> None:
         assert response.status_code == 200
         assert response.headers["x-polydraft-lane"] == "body"
         *texts, error = events(response)
-        assert [event["choices"][0]["delta"]["content"] for event in texts] == ["one", "two"][: len(texts)]
+        assert [event["choices"][0]["delta"]["content"] for event in texts] == ["one", "two", "three"][: len(texts)]
         assert len(texts) == STARTED.index(phase) + 1
         assert error["error"]["code"] == ("engine_silent" if fault == "stall" else "engine_failed")
         assert len(router.mtp.got) == 0

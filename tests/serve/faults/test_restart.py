@@ -130,7 +130,8 @@ def test_a_router_that_stops_is_not_ready_and_still_answers(body: Engine) -> Non
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-def test_an_answer_that_takes_too_long_is_ended_with_an_error(body: Engine, stream: bool) -> None:
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"], ids=["direct", "plain"])
+def test_an_answer_that_takes_too_long_is_ended_with_an_error(body: Engine, path: str, stream: bool) -> None:
     async def endless(exchange: Exchange) -> None:
         if exchange.payload.get("stream"):
             await exchange.start_stream()
@@ -143,8 +144,8 @@ def test_an_answer_that_takes_too_long_is_ended_with_an_error(body: Engine, stre
     router.start()
     until(router.ready, 30)
     threading.Timer(0.5, router.running.send_signal, [signal.SIGTERM]).start()
-    payload = {"messages": ENGLISH, "stream": stream}
-    response = httpx2.post(f"{router.url}/v1/chat/completions", json=payload, timeout=20)
+    payload = {"messages": ENGLISH, "input": "Hello.", "stream": stream}
+    response = httpx2.post(f"{router.url}{path}", json=payload, timeout=20)
     error = json.loads(response.text.strip().splitlines()[-1].removeprefix("data: "))["error"]
     assert (response.status_code, error["code"]) == (200 if stream else 503, "lane_not_ready")
     assert router.running.wait(20) == 0

@@ -46,6 +46,28 @@ def test_any_other_host_is_not(host: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "page",
+    [
+        "127.0.0.1", "127.9.9.9:3000", "192.168.1.5:8000", "10.0.0.1", "172.31.0.1", "169.254.1.1", "[::1]:3000",
+        "[fd00::1]", "[fe80::1]", "localhost:3000", "gb10", "box.local", "chosen.example:443",
+    ],
+)  # fmt: skip
+def test_pages_on_this_machine_or_network_are_near(page: str) -> None:
+    assert exposure.is_near(page.encode(), ("chosen.example",))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "203.0.113.5", "203.0.113.5.:80", "8.8.8.8:8000", "172.32.0.1", "[2001:db8::1]", "[::ffff:8.8.8.8]", "0.0.0.0",
+        "evil.example", "", "user@localhost",
+    ],
+)  # fmt: skip
+def test_a_page_at_a_public_address_is_a_stranger(page: str) -> None:
+    assert not exposure.is_near(page.encode(), ("chosen.example",))
+
+
+@pytest.mark.parametrize(
     ("origin", "host"),
     [(b"http://localhost:3000", b"localhost:3000"), (b"https://evil.example", b"evil.example"), (b"null", b"")],
 )

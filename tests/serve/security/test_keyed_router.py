@@ -60,6 +60,7 @@ def test_a_request_without_a_key_reaches_no_engine(keyed: Keyed, body: Engine, p
         refused = stranger.post(path, json=PAYLOAD)
     assert refused.status_code == 401
     assert refused.headers["www-authenticate"] == "Bearer"
+    assert len(refused.headers["x-request-id"]) == 32
     assert body.got == []
 
 

@@ -1,6 +1,8 @@
 """Keys: made, written, compared, and what of them is never told."""
 
 import hmac
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -142,6 +144,74 @@ def test_a_link_stays_one_and_the_file_that_it_leads_to_is_changed(tmp_path: Pat
     keyfile.add(link, keys.made("bob", GOOD))
     assert link.is_symlink()
     assert len(keyfile.read(file)) == 2
+
+
+def test_a_file_is_edited_in_its_place_as_one_that_a_container_has_mounted_must_be(tmp_path: Path) -> None:
+    file, mounted = tmp_path / "keys", tmp_path / "mounted"
+    keyfile.add(file, keys.made("alice", keys.mint()))
+    keyfile.add(file, keys.made("bob", keys.mint()))
+    os.link(file, mounted)  # the same inode under another name, which is what a bind mount of one file is
+    running = keyfile.KeyFile(mounted)
+    inode = file.stat().st_ino
+    keyfile.remove(file, "alice")
+    running.refresh()
+    assert [key.name for key in running.keys] == ["bob"]
+    keyfile.add(file, keys.made("carol", keys.mint()))
+    running.refresh()
+    assert [key.name for key in running.keys] == ["bob", "carol"]
+    assert file.stat().st_ino == inode
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_an_edit_by_root_leaves_the_file_to_its_owner(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    keyfile.add(file, keys.made("alice", keys.mint()))
+    os.chown(file, 10001, 10001)
+    keyfile.add(file, keys.made("bob", keys.mint()))
+    keyfile.remove(file, "alice")
+    kept = file.stat()
+    assert (kept.st_uid, kept.st_gid, kept.st_mode & 0o777) == (10001, 10001, 0o600)
+
+
+def test_edits_at_the_same_time_lose_none(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    names = [f"k{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: keyfile.add(file, keys.made(name, keys.mint())), names))
+    assert sorted(key.name for key in keyfile.read(file)) == sorted(names)
+
+
+def test_a_file_read_half_written_is_tried_again_although_nothing_shows_that_it_is_whole(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, whole = tmp_path / "keys", keys.written([keys.made("bob", GOOD)]).encode()
+    keyfile.add(path, keys.made("alice", keys.mint()))
+    file = keyfile.KeyFile(path)
+    for written, held in ((whole[:-5] + b"     ", "alice"), (whole, "bob")):
+        path.write_bytes(written)
+        os.utime(path, ns=(10**18, 10**18))  # within one tick of the file system's clock
+        file.refresh()
+        file.refresh()
+        assert [key.name for key in file.keys] == [held]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+def test_what_is_written_while_the_file_is_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "keys"
+    keyfile.add(path, keys.made("alice", keys.mint()))
+    real = keyfile.read
+
+    def overtaken(read: Path) -> tuple[keys.Key, ...]:
+        found = real(read)
+        monkeypatch.undo()
+        keyfile.add(path, keys.made("bob", keys.mint()))
+        return found
+
+    monkeypatch.setattr(keyfile, "read", overtaken)
+    file = keyfile.KeyFile(path)
+    assert [key.name for key in file.keys] == ["alice"]
+    file.refresh()
+    assert [key.name for key in file.keys] == ["alice", "bob"]
 
 
 def test_a_changed_file_is_read_and_a_bad_one_changes_nothing_but_the_log(

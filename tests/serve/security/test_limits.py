@@ -105,6 +105,21 @@ def test_a_payload_that_stops_is_given_up(start: Start, body: Engine, begun: byt
     assert body.got == []
 
 
+@pytest.mark.parametrize("path", [CHAT, "/v1/responses", "/v1/route"])
+def test_a_payload_that_stops_has_one_line_in_the_log(
+    start: Start, body: Engine, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    with start(**SHORT) as url, caplog.at_level("INFO", logger="polydraft.access"):
+        caplog.clear()
+        assert ask(url, post(path, "x-request-id: late").removesuffix(RAW[-5:])).statuses == [408]
+        until(lambda: len(caplog.records) > 0)
+        time.sleep(0.3)
+        text = httpx2.get(f"{url}/metrics").text
+    lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "polydraft.access"]
+    assert [line["request_id"] for line in lines] == ["late"]
+    assert metric(text, "polydraft_refused_requests_total", code="request_timeout") == 1
+
+
 def test_time_limits_hold_for_the_second_request_of_a_connection(start: Start, body: Engine) -> None:
     with start(**SHORT) as url, connected(url) as connection:
         connection.sendall(post())
@@ -139,6 +154,36 @@ def test_a_client_that_is_fast_enough_is_never_hurried(start: Start, body: Engin
         for _ in range(3):
             assert client.post(CHAT, json=PAYLOAD).status_code == 200
             time.sleep(1)
+
+
+def test_a_connection_without_a_request_is_kept_for_as_long_as_it_is_set(start: Start) -> None:
+    with start(keepalive_timeout=1) as url, connected(url) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert hear(connection, until=b"}").statuses == [200]
+        connection.settimeout(10)
+        started = time.monotonic()
+        assert connection.recv(1) == b""
+        assert 0.5 < time.monotonic() - started < 1 + SWEEP + 1
+
+
+def test_a_client_may_come_back_later_than_balancers_do(open_url: str) -> None:
+    with connected(open_url) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert hear(connection, until=b"}").statuses == [200]
+        time.sleep(6)
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert hear(connection, until=b"}").statuses == [200]
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+def test_a_late_or_oversized_request_is_refused_in_the_shape_of_its_api(start: Start, body: Engine, path: str) -> None:
+    with start(**SHORT) as url:
+        late = ask(url, post(path).removesuffix(RAW[-5:]))
+        large = ask(url, f"POST {path} HTTP/1.1\r\nhost: a\r\nx: {'a' * 40_000}".encode())
+    for heard, status in ((late, 408), (large, 431)):
+        answer = json.loads(heard.raw.rpartition(b"\r\n\r\n")[2])
+        assert (heard.statuses, answer["type"]) == ([status], "error")
+        assert answer["error"]["type"] == "invalid_request_error"
 
 
 def test_more_connections_than_allowed_are_turned_away_and_room_is_made_again(start: Start) -> None:

@@ -14,6 +14,11 @@ def test_addresses_and_private_names_are_answered(open_url: str, body: Engine, h
     assert ask(open_url, post(host=host)).statuses == [200]
 
 
+def test_a_page_of_the_very_host_that_is_asked_is_answered(open_url: str, body: Engine) -> None:
+    heard = ask(open_url, post(CHAT, "origin: http://203.0.113.5:8000", host="203.0.113.5:8000"))
+    assert heard.statuses == [200]
+
+
 @pytest.mark.parametrize("more", [(), ("origin: http://localhost:3000",)], ids=["no page", "a page of this machine"])
 def test_a_request_from_this_machine_is_answered(open_url: str, body: Engine, more: tuple[str, ...]) -> None:
     assert ask(open_url, post(CHAT, *more)).statuses == [200]
@@ -25,6 +30,8 @@ def test_a_request_from_this_machine_is_answered(open_url: str, body: Engine, mo
         pytest.param("evil.example", (), id="a name that was made to lead here"),
         pytest.param("localhost", ("origin: https://evil.example",), id="a page from elsewhere"),
         pytest.param("localhost", ("origin: null",), id="a page from nowhere"),
+        pytest.param("127.0.0.1:8000", ("origin: http://203.0.113.5",), id="a page at a public address"),
+        pytest.param("203.0.113.5:8000", ("origin: http://203.0.113.6:8000",), id="at another public address"),
         pytest.param("evil.example:8000", ("origin: http://evil.example:8000",), id="both"),
         pytest.param("", (), id="no name"),
     ],

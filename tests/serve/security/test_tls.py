@@ -92,18 +92,43 @@ def test_a_renewed_certificate_is_taken_and_a_bad_one_is_not(
         until(lambda: common_name(url) == "second")
 
 
-def test_a_stalled_handshake_or_head_keeps_nobody_out(start: Start, body: Engine, tmp_path: Path) -> None:
+def address(url: str) -> tuple[str, int]:
+    place = httpx2.URL(url)
+    return place.host, place.port or 443
+
+
+def test_a_stalled_handshake_or_head_keeps_nobody_out_and_is_closed(start: Start, body: Engine, tmp_path: Path) -> None:
     made = certify(tmp_path, "first")
-    with start(tls_cert_file=made.cert, tls_key_file=made.key, head_timeout=0.5) as url:
-        place = httpx2.URL(url)
-        address = (place.host, place.port or 443)
-        context = ssl.create_default_context(cafile=str(made.cert))
-        with socket.create_connection(address, timeout=5) as silent, socket.create_connection(address) as plain:
+    context = ssl.create_default_context(cafile=str(made.cert))
+    with start(tls_cert_file=made.cert, tls_key_file=made.key, head_timeout=0.5) as url:  # noqa: SIM117
+        with (
+            socket.create_connection(address(url), timeout=5) as silent,
+            socket.create_connection(address(url), timeout=5) as begun,
+            socket.create_connection(address(url)) as plain,
+        ):
+            begun.sendall(b"\x16\x03\x01\x02\x00\x01")
             with context.wrap_socket(plain, server_hostname="127.0.0.1") as slow:
                 slow.sendall(b"GET /version HT")
                 assert httpx2.get(f"{url}/healthz", verify=context).status_code == 200
                 assert hear(slow).statuses == [408]
-            assert silent.fileno() > 0
+            for stalled in (silent, begun):
+                heard = hear(stalled, 4)
+                assert heard.closed
+                assert heard.seconds < 3
+
+
+def test_handshakes_count_as_connections_and_make_room_again(start: Start, tmp_path: Path) -> None:
+    made = certify(tmp_path, "first")
+    context = ssl.create_default_context(cafile=str(made.cert))
+    files, limits = {"tls_cert_file": made.cert, "tls_key_file": made.key}, {"head_timeout": 1, "max_connections": 3}
+    with start(**files, **limits) as url:
+        until(lambda: httpx2.get(f"{url}/healthz", verify=context).status_code == 200)
+        held = [socket.create_connection(address(url), timeout=5) for _ in range(3)]
+        until(lambda: httpx2.get(f"{url}/healthz", verify=context).status_code == 503, 2)
+        until(lambda: httpx2.get(f"{url}/healthz", verify=context).status_code == 200, 20)
+        for connection in held:
+            assert hear(connection, 1).closed
+            connection.close()
 
 
 @pytest.mark.parametrize("case", ["no file", "rubbish", "another's key", "encrypted key"])

@@ -116,6 +116,22 @@ def test_a_payload_in_the_smallest_chunks_is_taken(open_url: str, body: Engine) 
     assert ask(open_url, CHUNKED + many).statuses == [200]
 
 
+@pytest.mark.parametrize("streamed", [True, False])
+def test_http_1_0_gets_no_chunks_and_an_answer_that_ends_with_its_connection(
+    open_url: str, body: Engine, streamed: bool
+) -> None:
+    raw = post(payload=json.dumps({**PAYLOAD, "stream": streamed}).encode())
+    heard = ask(open_url, raw.replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+    head, _, content = heard.raw.partition(b"\r\n\r\n")
+    assert (heard.statuses, heard.closed) == ([200], True)
+    assert b"transfer-encoding" not in head
+    if streamed:
+        assert content.startswith(b"data: {")
+        assert content.endswith(b"data: [DONE]\n\n")
+    else:
+        assert json.loads(content)["choices"]
+
+
 def test_trailers_are_no_headers(open_url: str, body: Engine) -> None:
     trailer = WHOLE.removesuffix(b"\r\n") + b"x-polydraft-lane: nothing\r\nx-request-id: late\r\n\r\n"
     heard = ask(open_url, CHUNKED + trailer)
@@ -140,6 +156,17 @@ def test_an_offer_to_change_the_protocol_is_left_alone(open_url: str, body: Engi
     heard = ask(open_url, post(CHAT, *offer) + SMUGGLED)
     assert heard.statuses == [200, 200]
     assert body.got[0].payload["messages"] == PAYLOAD["messages"]
+
+
+def test_offers_in_one_segment_are_read_one_after_another(
+    open_url: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    offer = b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"
+    with connected(open_url) as connection:
+        connection.sendall(offer * 1500)
+        assert hear(connection).statuses[0] == 200
+    assert ask(open_url, SMUGGLED).statuses == [200]
+    assert "Traceback" not in caplog.text + capfd.readouterr().err
 
 
 def test_a_message_in_many_segments_is_the_same_message(open_url: str, body: Engine) -> None:

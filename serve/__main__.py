@@ -15,13 +15,14 @@ from serve import __version__, app, server, settings
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
 from serve.bench import report
+from serve.deploy import memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
-from serve.deploy import registry
 from serve.deploy import render as rendering
 from serve.deploy import up as running
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT
+from serve.deploy.reading import CARDS, MEMINFO, take
 from serve.errors import ConfigError
 from serve.gate import collect as collecting
 from serve.gate import compare, verdict
@@ -65,6 +66,21 @@ def up(
     router = Address(host, port)
     place = running.Place(ROOT, vllm.absolute(), ROOT / f".cache/logs/{profile}-{port}", router, engine_port)
     raise typer.Exit(asyncio.run(running.up(profiles.load_named(profile), place, _say)))
+
+
+@cli.command()
+def plan(
+    profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
+    idle: Annotated[
+        bool, typer.Option("--idle", help="Plan for an idle box of that kind, not for this machine.")
+    ] = False,
+) -> None:
+    """Hold a profile's engines against the memory that is free; fail if they don't fit. Example: polydraft plan gb10"""
+    wanted = profiles.load_named(profile)
+    pool = memory.idle(wanted) if idle else memory.free(wanted, take([MEMINFO], [CARDS]))
+    made = memory.plan(wanted, pool)
+    _say(memory.table(made))
+    raise typer.Exit(1 if made.problem else 0)
 
 
 @cli.command()

@@ -20,8 +20,10 @@ from pathlib import Path
 
 import aiohttp
 
+from serve.deploy import memory
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.profile import Profile
+from serve.deploy.reading import MEMINFO, take
 from serve.errors import ConfigError
 
 Say = Callable[[str], None]
@@ -58,9 +60,13 @@ class Child:
 async def up(profile: Profile, place: Place, say: Say) -> int:
     """Start everything, wait until told to stop, stop everything; return the exit code.
 
-    Raises ConfigError before anything was started if the profile needs a GPU, a port is taken or vLLM isn't installed.
+    Raises ConfigError before anything was started if the profile needs a GPU, a port is taken, vLLM isn't installed or
+    the engines don't fit into the memory that is free.
     """
     _check(profile, place)
+    planned = memory.plan(profile, memory.free(profile, take([MEMINFO], [])))
+    memory.check(planned)
+    say(f"memory: the engines take {planned.held:.1f} of {planned.pool.free:.1f} GiB that are available")
     _adopt_orphans()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

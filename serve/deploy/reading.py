@@ -4,12 +4,17 @@ It must never change the machine, and never judge what it reads: `machine.py` an
 so that a record of another machine is judged in the same way.
 """
 
+import asyncio
 import glob
 import shlex
+import shutil
+import socket
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import aiohttp
 
 MEMINFO = "/proc/meminfo"
 CSV = "--format=csv,noheader,nounits"
@@ -33,10 +38,18 @@ class Printed:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A machine as it was read: files by path, commands by command line; what couldn't be read isn't there."""
+    """A machine as it was read; what nobody read isn't there.
+
+    `files` are texts by path, `commands` what they printed by command line, `ports` why one of loopback's can't be had
+    (empty if it can), `disks` the GiB that are free where a folder is or would be, `answers` HTTP's status by URL (0 if
+    none came).
+    """
 
     files: Mapping[str, str] = field(default_factory=dict)
     commands: Mapping[str, Printed] = field(default_factory=dict)
+    ports: Mapping[int, str] = field(default_factory=dict)
+    disks: Mapping[str, float] = field(default_factory=dict)
+    answers: Mapping[str, int] = field(default_factory=dict)
 
     def printed(self, command: str) -> Printed:
         """Return what a command printed; one that nobody ran counts as not installed."""
@@ -48,6 +61,41 @@ def take(paths: Iterable[str], commands: Iterable[str]) -> Reading:
     found = [Path(name) for path in paths for name in sorted(glob.glob(path))]
     files = {str(path): text for path in found if (text := _text(path)) is not None}
     return Reading(files, {command: _run(command) for command in commands})
+
+
+def port_taken(port: int) -> str:
+    """Say why a port of loopback can't be had; empty if it can."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error.strerror or "can't be bound"
+    return ""
+
+
+def free_disk(folder: str) -> float:
+    """Return the GiB that are free where a folder is, or where it would be made."""
+    place = Path(folder)
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free / 2**30
+
+
+async def ask(urls: Sequence[str], token: str) -> dict[str, int]:
+    """Return the status that each URL answers a HEAD with, the hub's token sent along if there is one; 0: no answer."""
+    head = {"authorization": f"Bearer {token}"} if token else {}
+    limits = aiohttp.ClientTimeout(total=_PATIENCE)
+    async with aiohttp.ClientSession(timeout=limits, trust_env=True, headers=head) as client:
+        return dict(zip(urls, await asyncio.gather(*(_status(client, url) for url in urls)), strict=True))
+
+
+async def _status(client: aiohttp.ClientSession, url: str) -> int:
+    try:
+        async with client.head(url, allow_redirects=False) as answer:
+            return answer.status
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return 0
 
 
 def _text(path: Path) -> str | None:

@@ -10,7 +10,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import sys
 import time
 from asyncio.subprocess import DEVNULL, Process
@@ -23,7 +22,7 @@ import aiohttp
 from serve.deploy import memory
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.profile import Profile
-from serve.deploy.reading import MEMINFO, take
+from serve.deploy.reading import MEMINFO, port_taken, take
 from serve.errors import ConfigError
 
 Say = Callable[[str], None]
@@ -127,13 +126,9 @@ def _check(profile: Profile, place: Place) -> None:
     if len(set(ports)) < len(ports) or max(ports) > 65535:
         raise ConfigError(f"ports {', '.join(map(str, ports))} must differ and be at most 65535; change --engine-port")
     for port in ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                fix = f"stop what listens there, or run: polydraft up {profile.name} --port 8200 --engine-port 8301"
-                raise ConfigError(f"port {port} is taken ({error.strerror}); {fix}") from None
+        if taken := port_taken(port):
+            fix = f"stop what listens there, or run: polydraft up {profile.name} --port 8200 --engine-port 8301"
+            raise ConfigError(f"port {port} is taken ({taken}); {fix}")
 
 
 def _adopt_orphans() -> None:

@@ -1,0 +1,67 @@
+"""Puts the checks together: what a profile needs looked at, and the findings in the order in which to mend them."""
+
+from collections.abc import Callable
+
+from serve.deploy import profile as profiles
+from serve.deploy.doctor import cards, host, links
+from serve.deploy.doctor.finding import Finding
+from serve.deploy.machine import cards as seen_cards
+from serve.deploy.profile import Profile
+from serve.deploy.reading import CARDS, MEMINFO, Reading
+from serve.errors import ConfigError
+
+FILES = (MEMINFO, host.SWAPS, host.KERNEL)
+
+Check = Callable[[Profile, Reading], Finding]
+_ALWAYS: tuple[Check, ...] = (host.fits, host.others, host.swap, host.kernel, host.disk, host.hub, host.port)
+_GPU: tuple[Check, ...] = (cards.present, cards.driver, cards.capability, cards.temperature, cards.clock)
+_UNIFIED: tuple[Check, ...] = (host.page_cache,)
+_SEVERAL: tuple[Check, ...] = (links.iommu, links.acs, links.all_reduce)
+_CONTAINER: tuple[Check, ...] = (host.docker, host.toolkit)
+
+
+def checks(profile: Profile) -> tuple[Check, ...]:
+    """Return the checks that a profile's box needs; a profile without a GPU runs without Docker."""
+    if profile.host.gpu is None:
+        return _ALWAYS
+    unified = _UNIFIED if profile.host.unified_memory else ()
+    several = _SEVERAL if profile.host.tensor_parallel_size > 1 else ()
+    return (*_GPU, *_ALWAYS[:2], *unified, *_ALWAYS[2:], *_CONTAINER, *several)
+
+
+def files(profile: Profile) -> list[str]:
+    """Return the files that its checks read."""
+    return [*FILES, links.GROUPS] if profile.host.tensor_parallel_size > 1 else list(FILES)
+
+
+def commands(profile: Profile) -> list[str]:
+    """Return the commands whose output its checks read; all of them only look."""
+    if profile.host.gpu is None:
+        return [host.PROCESSES]
+    needed = [CARDS, cards.HEALTH, cards.TENANTS, host.PROCESSES]
+    needed += [host.DOCKER, host.COMPOSE, host.VOLUMES, host.TOOLKIT]
+    return [*needed, links.BRIDGES] if profile.host.tensor_parallel_size > 1 else needed
+
+
+def judge(profile: Profile, reading: Reading) -> list[Finding]:
+    """Return every check's finding."""
+    return [check(profile, reading) for check in checks(profile)]
+
+
+def fitting(reading: Reading) -> str:
+    """Return the profile of the machine that was read: the one that uses most of its GPUs, `cpu` where there is none.
+
+    Raises ConfigError for a machine whose GPUs no profile is for.
+    """
+    seen = [card.name for card in seen_cards(reading)]
+    if not seen:
+        return "cpu"
+    loaded = [profiles.load_named(name) for name in profiles.names()]
+    counts = {
+        profile.name: profile.host.gpus
+        for profile in loaded
+        if profile.host.gpu and sum(name.startswith(profile.host.gpu.name) for name in seen) >= profile.host.gpus
+    }
+    if not counts:
+        raise ConfigError(f"no profile is for {', '.join(seen)}; name the one to check against: {profiles.names()}")
+    return max(sorted(counts, key=lambda name: (len(name), name)), key=lambda name: counts[name])

@@ -6,11 +6,11 @@ that overruns it takes the machine down with it, so a plan that is refused is ne
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from serve.deploy.body import Body, Engine
-from serve.deploy.machine import cards, ram
+from serve.deploy.machine import Card, cards, ram
 from serve.deploy.profile import HostMemory, Profile
 from serve.deploy.reading import Reading
 from serve.errors import ConfigError
@@ -68,19 +68,27 @@ def free(profile: Profile, reading: Reading) -> Pool:
     host, found, seen = profile.host, ram(reading), cards(reading)
     remedy = "run it on that box, or plan for an idle one with --idle"
     if host.gpu is not None:
-        fitting = [card for card in seen if card.name.startswith(host.gpu.name)]
-        if len(fitting) < host.gpus:
+        fitting = fitting_cards(profile, seen)
+        if not fitting:
             names = ", ".join(card.name for card in seen) or "no NVIDIA GPU"
             raise ConfigError(f"{profile.name} needs {host.gpus}x {host.gpu.name}, here is {names}; {remedy}")
         if not host.unified_memory:
             sizes = [(card.free, card.total) for card in fitting if card.free is not None and card.total is not None]
             if len(sizes) < host.gpus:
                 raise ConfigError(f"nvidia-smi doesn't say how much memory the cards have; {remedy}")
-            least, total = min(sorted(sizes, reverse=True)[: host.gpus])
+            least, total = min(sizes)
             return Pool(total, least, "the fullest card, by nvidia-smi" if host.gpus > 1 else "the card, by nvidia-smi")
     if found is None:
         raise ConfigError(f"/proc/meminfo can't be read; {remedy}")
     return Pool(found.total, found.available, "MemAvailable")
+
+
+def fitting_cards(profile: Profile, seen: Sequence[Card]) -> list[Card]:
+    """Return the cards that the profile's containers get, the machine's first ones; none if they aren't its kind."""
+    first = list(seen[: profile.host.gpus])
+    wanted = profile.host.gpu
+    right = wanted is not None and all(card.name.startswith(wanted.name) for card in first)
+    return first if right and len(first) == profile.host.gpus else []
 
 
 def plan(profile: Profile, pool: Pool) -> Plan:

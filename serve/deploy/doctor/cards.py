@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 from serve.deploy.doctor.finding import Finding, fail, ok, unknown, warn
-from serve.deploy.machine import Card, cards, table
+from serve.deploy.machine import cards, table
+from serve.deploy.memory import fitting_cards
 from serve.deploy.profile import Known, Profile
 from serve.deploy.reading import CARDS, CSV, NOT_THERE, TOO_SLOW, Reading
 
@@ -21,6 +22,7 @@ _BUSY = 90
 _DEFECT, _HEALTHY = 5.0, 30.0
 """Watts of a busy GB10: below the first its power delivery is defective, healthy ones draw 35 and more; 16 to 27 at
 95 % is a kernel that waits for ever, or the low-power state that only pulling the plug ends."""
+_OTHER_BOX = "choose the profile of this box"
 _THERMAL = {0x20: "software thermal slowdown", 0x40: "hardware thermal slowdown", 0x80: "power brake"}
 """Bits of clocks_event_reasons.active (nvml.h, nvmlClocksEventReason*)."""
 
@@ -50,16 +52,16 @@ def present(profile: Profile, reading: Reading) -> Finding:
         restart = printed.code == TOO_SLOW or "mismatch" in first
         mended = "restart the machine" if restart else "install NVIDIA's driver again and restart"
         return fail("gpus", f"nvidia-smi: {first}", mended)
-    fitting = _fitting(profile, seen)
-    if len(fitting) < profile.host.gpus:
+    fitting = fitting_cards(profile, seen)
+    if not fitting:
         found = ", ".join(card.name for card in seen) or "no GPU"
-        return fail("gpus", f"{found}; {profile.host.gpus}x {wanted.name} needed", "choose the profile of this box")
+        return fail("gpus", f"{found}; {profile.host.gpus}x {wanted.name} needed, before any other", _OTHER_BOX)
     return ok("gpus", f"{len(fitting)}x {fitting[0].name}")
 
 
 def driver(profile: Profile, reading: Reading) -> Finding:
     """Check the driver against the oldest that works and those known to be bad."""
-    seen = _fitting(profile, cards(reading))
+    seen = cards(reading)
     if not seen or profile.host.gpu is None:
         return unknown("driver", "its version can't be read", "see gpus")
     version = seen[0].driver
@@ -73,14 +75,12 @@ def driver(profile: Profile, reading: Reading) -> Finding:
 
 def capability(profile: Profile, reading: Reading) -> Finding:
     """Check the compute capability, for which the engine's kernels are chosen."""
-    seen = _fitting(profile, cards(reading))
-    if len(seen) < profile.host.gpus:
-        seen = list(cards(reading))
+    seen = cards(reading)[: profile.host.gpus]
     if not seen or profile.host.gpu is None:
         return unknown("compute capability", "can't be read", "see gpus")
     wanted, found = profile.host.gpu.compute_capability, sorted({card.compute_capability for card in seen})
     if found != [wanted]:
-        return fail("compute capability", f"{', '.join(found)}; {wanted} needed", "choose the profile of this box")
+        return fail("compute capability", f"{', '.join(found)}; {wanted} needed", _OTHER_BOX)
     return ok("compute capability", wanted)
 
 
@@ -150,11 +150,6 @@ def _program(name: str) -> str:
 def known_kernel(profile: Profile, release: str) -> tuple[Known, ...]:
     """Return what is known to be bad of a kernel's release on this kind of box."""
     return _known(release, profile.host.gpu.bad_kernels if profile.host.gpu else ())
-
-
-def _fitting(profile: Profile, seen: tuple[Card, ...]) -> list[Card]:
-    wanted = profile.host.gpu
-    return [card for card in seen if wanted is not None and card.name.startswith(wanted.name)]
 
 
 def _known(version: str, listed: tuple[Known, ...]) -> tuple[Known, ...]:

@@ -6,8 +6,9 @@ from serve.deploy import profile as profiles
 from serve.deploy.doctor import cards, host, links
 from serve.deploy.doctor.finding import Finding
 from serve.deploy.machine import cards as seen_cards
+from serve.deploy.memory import fitting_cards
 from serve.deploy.profile import Profile
-from serve.deploy.reading import CARDS, MEMINFO, Reading
+from serve.deploy.reading import CARDS, MEMINFO, NOT_THERE, Reading
 from serve.errors import ConfigError
 
 FILES = (MEMINFO, host.SWAPS, host.KERNEL)
@@ -49,19 +50,16 @@ def judge(profile: Profile, reading: Reading) -> list[Finding]:
 
 
 def fitting(reading: Reading) -> str:
-    """Return the profile of the machine that was read: the one that uses most of its GPUs, `cpu` where there is none.
+    """Return the profile of the machine that was read: the one that uses most of its GPUs, `cpu` without nvidia-smi.
 
-    Raises ConfigError for a machine whose GPUs no profile is for.
+    Raises ConfigError for a machine whose GPUs no profile is for, or can't be read.
     """
-    seen = [card.name for card in seen_cards(reading)]
-    if not seen:
+    seen = seen_cards(reading)
+    if not seen and reading.printed(CARDS).code == NOT_THERE:
         return "cpu"
     loaded = [profiles.load_named(name) for name in profiles.names()]
-    counts = {
-        profile.name: profile.host.gpus
-        for profile in loaded
-        if profile.host.gpu and sum(name.startswith(profile.host.gpu.name) for name in seen) >= profile.host.gpus
-    }
+    counts = {each.name: each.host.gpus for each in loaded if each.host.gpu and fitting_cards(each, seen)}
     if not counts:
-        raise ConfigError(f"no profile is for {', '.join(seen)}; name the one to check against: {profiles.names()}")
+        found = ", ".join(card.name for card in seen) or "GPUs that nvidia-smi can't read"
+        raise ConfigError(f"no profile is for {found}; name the one to check against: {profiles.names()}")
     return max(sorted(counts, key=lambda name: (len(name), name)), key=lambda name: counts[name])

@@ -171,8 +171,8 @@ def test_on_several_cards_the_fullest_one_counts() -> None:
     seen = "".join(row.format(index, left) for index, left in enumerate([15900, 9000, 15900, 15900]))
     four = profiles.load_named("rtx-pro-2000-x4")
     assert memory.free(four, reading(cards=seen)).free == pytest.approx(9000 / 1024)
-    spare = seen + row.format(4, 15900)
-    assert memory.free(four, reading(cards=spare)).free == pytest.approx(15900 / 1024)
+    more = seen + row.format(4, 100)
+    assert memory.free(four, reading(cards=more)).free == pytest.approx(9000 / 1024), "containers get the first four"
 
 
 @pytest.mark.parametrize(
@@ -180,6 +180,11 @@ def test_on_several_cards_the_fullest_one_counts() -> None:
     [
         ("gb10", "", "gb10 needs 1x NVIDIA GB10, here is no NVIDIA GPU"),
         ("rtx-pro-2000-x4", "0, NVIDIA RTX PRO 2000 Blackwell, 580.82, 12.0, 16311, 15900\n", "needs 4x NVIDIA RTX"),
+        (
+            "rtx-pro-6000",
+            "0, NVIDIA T400, 580.82, 7.5, 4096, 4000\n1, NVIDIA RTX PRO 6000 Blackwell, 580.82, 12.0, 97887, 97000\n",
+            "here is NVIDIA T400, NVIDIA RTX PRO 6000 Blackwell",
+        ),
         ("rtx-pro-6000", CARD_OF_A_SPARK, "needs 1x NVIDIA RTX PRO 6000 Blackwell, here is NVIDIA GB10"),
     ],
 )

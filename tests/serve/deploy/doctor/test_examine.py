@@ -167,6 +167,11 @@ def test_without_a_name_the_profile_is_the_machine_s(machine: str, profile: str)
     assert examine.fitting(load(machine)[1]) == profile
 
 
+def test_a_machine_whose_gpus_cannot_be_read_is_no_machine_without_gpus() -> None:
+    with pytest.raises(ConfigError, match="GPUs that nvidia-smi can't read; name the one"):
+        examine.fitting(load("no-driver")[1])
+
+
 def test_a_gpu_that_no_profile_is_for_has_to_be_told_which_to_use() -> None:
     reading = Reading(commands={CARDS: Printed(0, "0, NVIDIA H200, 570.1, 9.0, 143771, 143000\n")})
     with pytest.raises(ConfigError, match="no profile is for NVIDIA H200; name the one to check against"):

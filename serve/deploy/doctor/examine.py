@@ -50,7 +50,9 @@ def judge(profile: Profile, reading: Reading) -> list[Finding]:
 
 
 def fitting(reading: Reading) -> str:
-    """Return the profile of the machine that was read: the one that uses most of its GPUs, `cpu` without nvidia-smi.
+    """Return the profile of the machine that was read, `cpu` without nvidia-smi.
+
+    That is the one that uses most of its GPUs, and of those the one with the fewest engines.
 
     Raises ConfigError for a machine whose GPUs no profile is for, or can't be read.
     """
@@ -58,8 +60,8 @@ def fitting(reading: Reading) -> str:
     if not seen and reading.printed(CARDS).code == NOT_THERE:
         return "cpu"
     loaded = [profiles.load_named(name) for name in profiles.names()]
-    counts = {each.name: each.host.gpus for each in loaded if each.host.gpu and fitting_cards(each, seen)}
-    if not counts:
+    right = [each for each in loaded if each.host.gpu and fitting_cards(each, seen)]
+    if not right:
         found = ", ".join(card.name for card in seen) or "GPUs that nvidia-smi can't read"
         raise ConfigError(f"no profile is for {found}; name the one to check against: {profiles.names()}")
-    return max(sorted(counts, key=lambda name: (len(name), name)), key=lambda name: counts[name])
+    return min(right, key=lambda each: (-each.host.gpus, len(each.served.engines), each.name)).name

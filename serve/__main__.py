@@ -24,7 +24,7 @@ from serve.deploy import up as running
 from serve.deploy.doctor import examine, finding, look, trials
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT
-from serve.deploy.reading import CARDS, MEMINFO, take
+from serve.deploy.reading import CARDS, MEMORY, take
 from serve.errors import ConfigError
 from serve.gate import collect as collecting
 from serve.gate import compare, verdict
@@ -79,7 +79,7 @@ def plan(
 ) -> None:
     """Hold a profile's engines against the memory that is free; fail if they don't fit. Example: polydraft plan gb10"""
     wanted = profiles.load_named(profile)
-    pool = memory.idle(wanted) if idle else memory.free(wanted, take([MEMINFO], [CARDS]))
+    pool = memory.idle(wanted) if idle else memory.free(wanted, take(MEMORY, [CARDS]))
     made = memory.plan(wanted, pool)
     _say(memory.table(made))
     raise typer.Exit(1 if made.problem else 0)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from serve.deploy.reading import CARDS, MEMINFO, Reading
+from serve.deploy.reading import CARDS, CURRENT, LIMIT, MEMINFO, STAT, Reading
 
 _KIB = 2**20
 """KiB in a GiB."""
@@ -13,11 +13,15 @@ _MIB = 2**10
 
 @dataclass(frozen=True, slots=True)
 class Ram:
-    """The kernel's view of memory in GiB; `available` counts what it would give back, `free` doesn't."""
+    """The kernel's view of memory in GiB; `available` counts what it would give back, `free` doesn't.
+
+    `limited` says that a container's limit leaves less than the machine has.
+    """
 
     total: float
     available: float
     free: float
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,17 @@ def ram(reading: Reading) -> Ram | None:
     lines = re.findall(r"^(\w+): +(\d+) kB$", reading.files.get(MEMINFO, ""), re.MULTILINE)
     stated = {key: int(kib) / _KIB for key, kib in lines}
     try:
-        return Ram(stated["MemTotal"], stated["MemAvailable"], stated["MemFree"])
+        whole = Ram(stated["MemTotal"], stated["MemAvailable"], stated["MemFree"])
     except KeyError:
         return None
+    limit, current = (reading.files.get(path, "").strip() for path in (LIMIT, CURRENT))
+    if not (limit.isdigit() and current.isdigit()):
+        return whole
+    cached = re.search(r"^inactive_file (\d+)$", reading.files.get(STAT, ""), re.MULTILINE)
+    left = (int(limit) - int(current) + (int(cached[1]) if cached else 0)) / 2**30
+    if left >= whole.available:
+        return whole
+    return Ram(min(whole.total, int(limit) / 2**30), left, min(whole.free, left), limited=True)
 
 
 def cards(reading: Reading) -> tuple[Card, ...]:

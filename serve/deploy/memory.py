@@ -80,7 +80,7 @@ def free(profile: Profile, reading: Reading) -> Pool:
             return Pool(total, least, "the fullest card, by nvidia-smi" if host.gpus > 1 else "the card, by nvidia-smi")
     if found is None:
         raise ConfigError(f"/proc/meminfo can't be read; {remedy}")
-    return Pool(found.total, found.available, "MemAvailable")
+    return Pool(found.total, found.available, "what the container's limit leaves" if found.limited else "MemAvailable")
 
 
 def fitting_cards(profile: Profile, seen: Sequence[Card]) -> list[Card]:
@@ -165,10 +165,10 @@ def _changes(made: Plan) -> Iterator[tuple[str, Body]]:
         yield f"set gpu-memory-utilization = {share}", _with(body, {"gpu-memory-utilization": share})
     if len(body.engines) > 1:
         yield "set one-engine = true", body.model_copy(update={"one_engine": True})
-    for count in range(1, len(body.lanes)):
-        kept = tuple(lane for lane in body.lanes if not lane.method or lane in body.lanes[:-count])
-        left = [lane.name for lane in body.lanes if lane not in kept]
-        yield f"leave out {_lanes(left)}", body.model_copy(update={"lanes": kept})
+    drafting = [lane.name for lane in body.lanes if lane.method]
+    for count in range(1, len(drafting) + 1):
+        kept = tuple(lane for lane in body.lanes if lane.name not in drafting[-count:])
+        yield f"leave out {_lanes(drafting[-count:])}", body.model_copy(update={"lanes": kept})
 
 
 def _with(body: Body, flags: dict[str, int | float]) -> Body:
@@ -184,7 +184,7 @@ def table(made: Plan) -> str:
     rows += [[part, *(_cell(held.get(part)) for held in made.engines.values())] for part in parts]
     rows += [["engine", *(_cell(sum(held.values())) for held in made.engines.values())]]
     body, sequence = made.profile.served, _sequence(made.profile, made.profile.served)
-    fits = [f"{held['KV cache'] / sequence:.0f}" for held in made.engines.values()]
+    fits = [str(math.floor(held["KV cache"] / sequence)) for held in made.engines.values()]
     rows += [["full-length sequences", *fits]]
     across = f" on each of {made.profile.host.gpus} GPUs" if made.profile.host.gpus > 1 else ""
     lines = [f"{made.profile.name}: {body.model}, {_count(len(names), 'engine')}{across}", "", *_aligned(rows), ""]
@@ -231,9 +231,8 @@ def _cell(gib: float | None) -> str:
 
 def _aligned(rows: list[list[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *(row[at].rjust(widths[at]) for at in range(1, len(row)))]) for row in rows
-    ]
+    padded = [[row[0].ljust(widths[0]), *(row[at].rjust(widths[at]) for at in range(1, len(row)))] for row in rows]
+    return ["  ".join(row).rstrip() for row in padded]
 
 
 def _count(number: int, noun: str) -> str:

@@ -17,6 +17,9 @@ from pathlib import Path
 import aiohttp
 
 MEMINFO = "/proc/meminfo"
+LIMIT, CURRENT, STAT = (f"/sys/fs/cgroup/memory.{name}" for name in ("max", "current", "stat"))
+"""A container's limit, what it holds and of what kind (control groups v2); only a container has them at this place."""
+MEMORY = (MEMINFO, LIMIT, CURRENT, STAT)
 CSV = "--format=csv,noheader,nounits"
 CARDS = f"nvidia-smi --query-gpu=index,name,driver_version,compute_cap,memory.total,memory.free {CSV}"
 

@@ -22,7 +22,7 @@ import aiohttp
 from serve.deploy import memory
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.profile import Profile
-from serve.deploy.reading import MEMINFO, port_taken, take
+from serve.deploy.reading import MEMORY, port_taken, take
 from serve.errors import ConfigError
 
 Say = Callable[[str], None]
@@ -63,7 +63,7 @@ async def up(profile: Profile, place: Place, say: Say) -> int:
     the engines don't fit into the memory that is free.
     """
     _check(profile, place)
-    planned = memory.plan(profile, memory.free(profile, take([MEMINFO], [])))
+    planned = memory.plan(profile, memory.free(profile, take(MEMORY, [])))
     memory.check(planned)
     say(f"memory: the engines take {planned.held:.1f} of {planned.pool.free:.1f} GiB that are available")
     _adopt_orphans()

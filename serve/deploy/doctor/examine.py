@@ -8,10 +8,10 @@ from serve.deploy.doctor.finding import Finding
 from serve.deploy.machine import cards as seen_cards
 from serve.deploy.memory import fitting_cards
 from serve.deploy.profile import Profile
-from serve.deploy.reading import CARDS, MEMINFO, NOT_THERE, Reading
+from serve.deploy.reading import CARDS, MEMORY, NOT_THERE, Reading
 from serve.errors import ConfigError
 
-FILES = (MEMINFO, host.SWAPS, host.KERNEL)
+FILES = (*MEMORY, host.SWAPS, host.KERNEL)
 
 Check = Callable[[Profile, Reading], Finding]
 _ALWAYS: tuple[Check, ...] = (host.fits, host.others, host.swap, host.kernel, host.disk, host.hub, host.port)

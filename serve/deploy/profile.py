@@ -38,7 +38,7 @@ class HostMemory(Table):
     """One accelerator's memory in GiB, or the whole pool where the accelerator shares it with the operating system.
 
     `gib` is free when idle, `total_gib` what `gpu-memory-utilization` is a share of, `reserve_gib` what must stay free,
-    `start_gib` what a starting engine takes on top and gives back, at up to 8192 batched tokens.
+    `start_gib` what a starting engine takes on top and gives back.
     """
 
     gib: PositiveFloat

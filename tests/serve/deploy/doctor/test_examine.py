@@ -45,6 +45,7 @@ BAD = {
     },
     "gb10-waiting": {
         "temperature": ("warn", "GPU 0 has 86 degrees", "let it cool"),
+        "kernel": ("warn", "7.0.0-1019-nvidia: 7 of 7 starts", "another kernel than 7.0.0-1019"),
         "clock and power": ("warn", "96 % busy at 2405 of 3003 MHz and 22 W", "stop the engine"),
         "container toolkit": ("warn", "not registered with Docker", "nvidia-ctk runtime configure"),
         "disk": ("warn", "a cache is there", "make room"),

@@ -141,7 +141,8 @@ def _fix(made: Plan) -> str:
     rest = idle(made.profile)
     if made.pool.free < rest.free and not _problem(_plan(made.profile, rest)):
         missing = max(made.peak - made.offered, *(asked - left for _, asked, left in _asked(made)), 0.1)
-        return f"free {missing:.1f} GiB: stop what else holds memory (`polydraft doctor {made.profile.name}` names it)"
+        names = f"`polydraft doctor {made.profile.name}`: other tenants"
+        return f"free {missing:.1f} GiB: stop what else holds memory ({names})"
     for says, body in _changes(made):
         profile = made.profile.model_copy(update={"bodies": made.profile.bodies | {made.profile.body: body}})
         if not _problem(_plan(profile, made.pool)):

@@ -14,20 +14,24 @@ from serve.errors import ConfigError
 FILES = (*MEMORY, host.SWAPS, host.KERNEL)
 
 Check = Callable[[Profile, Reading], Finding]
-_ALWAYS: tuple[Check, ...] = (host.fits, host.others, host.swap, host.kernel, host.disk, host.hub, host.port)
 _GPU: tuple[Check, ...] = (cards.present, cards.driver, cards.capability, cards.temperature, cards.clock)
-_UNIFIED: tuple[Check, ...] = (host.page_cache,)
 _SEVERAL: tuple[Check, ...] = (links.iommu, links.acs, links.all_reduce)
 _CONTAINER: tuple[Check, ...] = (host.docker, host.toolkit)
 
 
 def checks(profile: Profile) -> tuple[Check, ...]:
     """Return the checks that a profile's box needs; a profile without a GPU runs without Docker."""
-    if profile.host.gpu is None:
-        return _ALWAYS
-    unified = _UNIFIED if profile.host.unified_memory else ()
-    several = _SEVERAL if profile.host.tensor_parallel_size > 1 else ()
-    return (*_GPU, *_ALWAYS[:2], *unified, *_ALWAYS[2:], *_CONTAINER, *several)
+    gpu = profile.host.gpu is not None
+    memory: tuple[Check, ...] = (host.fits, host.others, host.swap)
+    rest: tuple[Check, ...] = (host.kernel, host.disk, host.hub, host.port)
+    return (
+        *(_GPU if gpu else ()),
+        *memory,
+        *((host.page_cache,) if profile.host.unified_memory else ()),
+        *rest,
+        *(_CONTAINER if gpu else ()),
+        *(_SEVERAL if profile.host.tensor_parallel_size > 1 else ()),
+    )
 
 
 def files(profile: Profile) -> list[str]:

@@ -101,6 +101,8 @@ def kernel(profile: Profile, reading: Reading) -> Finding:
 
 def port(profile: Profile, reading: Reading) -> Finding:
     """Check that the ports can be had."""
+    if not reading.ports:
+        return unknown("port", "not tried", "look with ss -ltn")
     taken = [f"{number} ({why})" for number, why in reading.ports.items() if why]
     if taken:
         return fail("port", f"taken: {', '.join(taken)}", "stop what listens there, or choose others")

@@ -65,6 +65,7 @@ BAD = {
     "rtx-pro-2000-x4-p2p": {
         "clock and power": ("fail", "GPU 0: 100 % busy at 2617 of 3090 MHz and 69 W, with no process on it", "restart"),
         "memory": ("fail", "of 1.3 GiB that may be held (the fullest card", "free 9.1 GiB"),
+        "port": ("unknown", "not tried", "ss -ltn"),
         "iommu": ("warn", "translates for 2 of 2 groups", "NCCL_P2P_DISABLE=1"),
         "acs": ("warn", "2 bridges redirect (00:03.1, 20:01.1)", "NCCL_P2P_DISABLE=1"),
         "all-reduce": ("fail", "hangs, and ends with NCCL_P2P_DISABLE=1", "disable-custom-all-reduce"),

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,13 +16,15 @@ from serve import __version__, app, server, settings
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
 from serve.bench import report
+from serve.deploy import memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
-from serve.deploy import registry
 from serve.deploy import render as rendering
 from serve.deploy import up as running
+from serve.deploy.doctor import examine, finding, look, trials
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT
+from serve.deploy.reading import CARDS, MEMORY, take
 from serve.errors import ConfigError
 from serve.gate import collect as collecting
 from serve.gate import compare, verdict
@@ -65,6 +68,45 @@ def up(
     router = Address(host, port)
     place = running.Place(ROOT, vllm.absolute(), ROOT / f".cache/logs/{profile}-{port}", router, engine_port)
     raise typer.Exit(asyncio.run(running.up(profiles.load_named(profile), place, _say)))
+
+
+@cli.command()
+def plan(
+    profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
+    idle: Annotated[
+        bool, typer.Option("--idle", help="Plan for an idle box of that kind, not for this machine.")
+    ] = False,
+) -> None:
+    """Hold a profile's engines against the memory that is free; fail if they don't fit. Example: polydraft plan gb10"""
+    wanted = profiles.load_named(profile)
+    pool = memory.idle(wanted) if idle else memory.free(wanted, take(MEMORY, [CARDS]))
+    made = memory.plan(wanted, pool)
+    _say(memory.table(made))
+    raise typer.Exit(1 if made.problem else 0)
+
+
+@cli.command()
+def doctor(
+    profile: Annotated[str, typer.Argument(help="A profile's name; without one, that of this machine.")] = "",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
+    all_reduce: Annotated[
+        bool, typer.Option("--all-reduce", help="Let two GPUs sum a tensor; a hang can keep them busy until a restart.")
+    ] = False,
+    python: Annotated[
+        Path | None, typer.Option(help="A Python with PyTorch for --all-reduce, instead of the engine's image.")
+    ] = None,
+    hf_token: Annotated[str, typer.Option(envvar="HF_TOKEN", help="The model hub's token; better as HF_TOKEN.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the findings for machines instead of the table.")] = False,
+) -> None:
+    """Look at this machine and say whether a profile can run on it; changes nothing. Example: polydraft doctor gb10"""
+    wanted = profiles.load_named(profile or examine.fitting(take([], [CARDS])))
+    reading = asyncio.run(look.look(wanted, port, hf_token))
+    if all_reduce and wanted.host.tensor_parallel_size > 1:
+        prefix = trials.by_python(python) if python else trials.by_image(f"polydraft-engine:{wanted.name}")
+        reading = replace(reading, commands={**reading.commands, **trials.run(wanted, prefix)})
+    findings = examine.judge(wanted, reading)
+    _say(finding.as_json(wanted.name, findings) if json else finding.table(wanted.name, findings))
+    raise typer.Exit(0 if finding.go(findings) else 1)
 
 
 @cli.command()

@@ -8,7 +8,7 @@ FAMILY ?= real
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check fast engine-test render bench bench-classify bench-engine lock clean
+.PHONY: help setup demo test check fast engine-test render bench bench-classify bench-policy bench-engine lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ bench: .venv/demo  ## measure every lane in every language on the running demo
 
 bench-classify: .venv/test  ## time the classification of a request against raw language identification
 	@$(BIN)/python tests/serve/routing/bench_classify.py
+
+bench-policy: .venv/test  ## measure the policy that learns on a made-up box, and what a choice costs (SEEDS=5)
+	@$(BIN)/python -m tests.serve.ledger.bench_policy $(SEEDS)
+	@$(BIN)/python -m tests.serve.ledger.bench_choice
 
 bench-engine:  ## time one engine with every lane against engines with one each (needs a GPU, and vLLM with the plugin)
 	@$(ENGINE_PYTHON) images/engine/bench/compare.py --family $(FAMILY)

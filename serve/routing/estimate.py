@@ -1,24 +1,44 @@
 """What a lane is expected to do for one request, and how sure that is."""
 
+import math
 from dataclasses import dataclass
+
+_Z90 = 1.6449  # standard deviations to either end of a 90 % interval
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a lane is expected to do for one request: tokens and seconds a step, tokens a second and its 90 % interval.
+    """Tokens a step, and the logarithm of tokens a second: its mean and its variance.
 
-    `requests` is how much was seen in this very cell. `mean` and `variance` are of the logarithm of the rate.
+    `requests` is how much was seen of the lane in this very cell, old requests counting less.
     """
 
     lane: str
     acceptance_length: float
-    step_time: float
-    decode_rate: float
-    low: float
-    high: float
-    requests: float
     mean: float
     variance: float
+    requests: float
+    drafts: bool = True
+
+    @property
+    def decode_rate(self) -> float:
+        """Tokens a second."""
+        return math.exp(self.mean)
+
+    @property
+    def step_time(self) -> float:
+        """Seconds a step."""
+        return self.acceptance_length / self.decode_rate
+
+    @property
+    def low(self) -> float:
+        """The lower end of the rate's 90 % interval."""
+        return math.exp(self.mean - _Z90 * math.sqrt(self.variance))
+
+    @property
+    def high(self) -> float:
+        """The upper end of it."""
+        return math.exp(self.mean + _Z90 * math.sqrt(self.variance))
 
 
 @dataclass(frozen=True, slots=True)

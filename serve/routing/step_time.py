@@ -7,6 +7,7 @@ begins from what all lanes of the box do, so that it borrows how they slow down 
 
 import math
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from serve.routing.pooling import Belief
@@ -86,8 +87,11 @@ class Fit:
 
     def predict(self, x: Vector) -> Belief:
         """Say what the logarithm of a step's seconds is expected to be."""
-        spread = (sum(map(operator.mul, row, x)) for row in self.covariance)
-        return Belief(sum(map(operator.mul, self.mean, x)), sum(map(operator.mul, spread, x)))
+        return Belief(_dot(self.mean, x), _dot([_dot(row, x) for row in self.covariance], x))
+
+
+def _dot(one: Sequence[float], other: Vector) -> float:
+    return math.fsum(map(operator.mul, one, other))
 
 
 def features(batch: float, context: float) -> Vector:

@@ -28,6 +28,7 @@ from serve.proxy import payload as payloads
 from serve.proxy import vllm
 from serve.proxy.relay import Job, Relay, Wiring, headers
 from serve.routing.cell import Cell, Endpoint
+from serve.routing.estimate import Weighing
 from serve.routing.outcome import End, Outcome
 from serve.routing.policy import Decision
 
@@ -89,7 +90,8 @@ async def route(request: Request) -> Response:
     endpoint = payloads.endpoint_of(payload)
     payloads.check(payload, endpoint)
     ready = service.ready()
-    cell, decision = service.admission.decide(payload, endpoint, request.headers.get(LANE_HEADER), ready)
+    cell, by_table = service.admission.decide(payload, endpoint, request.headers.get(LANE_HEADER), ready)
+    decision = service.admission.weigh(payload, cell, by_table, ready, explained=True)
     return JSONResponse(_explanation(cell, decision, ready))
 
 
@@ -158,7 +160,8 @@ async def _admit(request: Request, service: Service, arrival: "_Arrival") -> Job
     payloads.check(payload, arrival.endpoint)
     ready = service.ready()
     header = request.headers.get(LANE_HEADER)
-    arrival.cell, arrival.decision = service.admission.decide(payload, arrival.endpoint, header, ready)
+    arrival.cell, by_table = service.admission.decide(payload, arrival.endpoint, header, ready)
+    arrival.decision = service.admission.weigh(payload, arrival.cell, by_table, ready)
     return Job(
         request_id=arrival.request_id,
         endpoint=arrival.endpoint,
@@ -232,6 +235,27 @@ def _explanation(cell: Cell, decision: Decision, ready: set[str]) -> dict[str, A
                 "decode_rate": candidate.decode_rate,
             }
             for candidate in decision.candidates
+        ],
+        "learned": decision.weighing and _weighing(decision.weighing),
+    }
+
+
+def _weighing(weighing: Weighing) -> dict[str, Any]:
+    """Show the table that the policy that learns decided from; step times are seconds, rates tokens a second."""
+    return {
+        "lane": weighing.lane,
+        "applied": weighing.applied,
+        "estimates": [
+            {
+                "lane": each.lane,
+                "acceptance_length": each.acceptance_length,
+                "step_time": each.step_time,
+                "decode_rate": each.decode_rate,
+                "low": each.low,
+                "high": each.high,
+                "requests": each.requests,
+            }
+            for each in weighing.estimates
         ],
     }
 

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from serve.routing.lane import Lane
 from serve.routing.language import UNDETERMINED
+from serve.routing.ledger import Drift
 from serve.routing.outcome import Outcome
 
 _TTFT_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -26,8 +27,10 @@ class Metrics:
     """The router's own metrics; `observe` takes each finished request once."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, text: str, *more: str) -> Counter:
-            return Counter(f"polydraft_{name}", text, (*_KEYS, *more), registry=registry)
+        self.registry = registry
+
+        def counter(name: str, text: str, *more: str, labels: Sequence[str] = _KEYS) -> Counter:
+            return Counter(f"polydraft_{name}", text, (*labels, *more), registry=registry)
 
         def histogram(name: str, text: str, buckets: Sequence[float]) -> Histogram:
             return Histogram(f"polydraft_{name}", text, _KEYS, buckets=buckets, registry=registry)
@@ -44,6 +47,10 @@ class Metrics:
         )
         self._ttft = histogram("time_to_first_token_seconds", "From the request to its first token.", _TTFT_SECONDS)
         self._rate = histogram("decode_rate", "Output tokens per second after the first.", _TOKENS_PER_SECOND)
+        self._lessons = counter(
+            "lessons", "Finished requests by what the ledger took of them.", "lesson", labels=("lane",)
+        )
+        self._drifts = counter("drifts", "Changes of lanes that the ledger noticed.", "what")
         self._in_flight = Gauge(
             "polydraft_in_flight_requests", "Requests an engine works on.", ("lane",), registry=registry
         )
@@ -57,6 +64,14 @@ class Metrics:
             yield
         finally:
             gauge.dec()
+
+    def lesson(self, lane: str, lesson: str) -> None:
+        """Count a request that the ledger learned from, or why it didn't."""
+        self._lessons.labels(lane, lesson).inc()
+
+    def drift(self, drift: Drift) -> None:
+        """Count a change of a lane."""
+        self._drifts.labels(drift.lane, drift.language, drift.what).inc()
 
     def observe(self, outcome: Outcome) -> None:
         """Count one finished request."""

@@ -62,7 +62,7 @@ class Learner:
         self.ledger, self.changes = ledger, 0
         self._applied = terms.applied
         self._lanes = {lane.name: lane for lane in lanes}
-        self._engines = {lane.upstream for lane in lanes}
+        self.engines = len({lane.upstream for lane in lanes})
         self._budget = Budget(terms.exploration)
         self._rng, self._clock, self._told = terms.rng, terms.clock, told
         self._running: Counter[str] = Counter()
@@ -84,7 +84,7 @@ class Learner:
     def decide(self, cell: Cell, table: Decision, ready: Collection[str], prefix: Prefix | None) -> Decision:
         """Decide a request for which the table has decided already; what leaves no choice stays as it is."""
         decision = self._weighed(cell, table, ready, prefix, self._budget.earn(cell))
-        if prefix and len(self._engines) > 1:
+        if prefix and self.engines > 1:
             self._follow(prefix, decision.lane)
         return decision
 
@@ -140,7 +140,7 @@ class Learner:
             return replace(table, batch=self._batch(table.lane))
         now = self._clock()
         estimates = self.ledger.estimates(cell, [(name, self._batch(name)) for name in names], now)
-        options = self._priced(estimates, cell, prefix) if prefix and len(self._engines) > 1 else estimates
+        options = self._priced(estimates, cell, prefix) if prefix and self.engines > 1 else estimates
         pick = thompson.pick(options, allowance, self._rng.random() if allowance > 0 else 0.0)
         if pick.cost:
             self._budget.spend(cell, pick.cost)

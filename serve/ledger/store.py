@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -46,17 +47,19 @@ class Store:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._one = threading.Lock()  # a write that was begun goes on, though the task that waits for it is cancelled
 
     def save(self, state: State) -> None:
         """Write all of a state, or none of it; raises sqlite3.Error if the disk won't take it."""
-        with self._connection as transaction:
+        with self._one, self._connection as transaction:
             transaction.execute("BEGIN IMMEDIATE")
             transaction.executemany("REPLACE INTO moments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _moments(state))
             transaction.executemany("REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?)", _steps(state))
 
     def close(self) -> None:
         """Give the file back."""
-        self._connection.close()
+        with self._one:
+            self._connection.close()
 
 
 def opened(path: Path, model: str) -> tuple[Store | None, State]:

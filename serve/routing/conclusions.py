@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from serve.routing import pooling, step_time
 from serve.routing.cell import Cell
@@ -22,7 +23,16 @@ _CONTEXTS = 256.0  # tokens by which contexts are told apart
 _PATIENCE = 8  # parts of the lessons so far, after so many of which more are worth another fit
 _LONGEST = 16  # lessons after which a lane's steps are fitted again
 
-_BODY = Belief(1.0, 0.0)  # one token a step, and that is certain
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """An acceptance length that is expected of a lane in a cell, and its logarithm with the variance of that."""
+
+    expected: Belief
+    log: float
+    variance: float
+    requests: float
+    drafts: bool
 
 
 class Conclusions:
@@ -42,7 +52,7 @@ class Conclusions:
         self._lessons = dict.fromkeys(self._lanes, 0)
         self._pooled = dict.fromkeys(self._lanes, 0)
         self._fitted = dict.fromkeys(self._lanes, 0)
-        self._beliefs: dict[Cell, dict[str, Belief]] = {}
+        self._lengths: dict[Cell, dict[str, Length]] = {}
         self.renew()
 
     def renew(self) -> None:
@@ -59,20 +69,20 @@ class Conclusions:
         """Conclude what one lesson changes: at once in its cell, and elsewhere as soon as enough has come together."""
         self._lessons[lane] = lessons = self._lessons[lane] + 1
         patience = lessons // _PATIENCE + 1
-        if lessons - self._pooled[lane] >= min(patience, len(self._beliefs)):
+        if lessons - self._pooled[lane] >= min(patience, len(self._lengths)):
             self._box = step_time.fit_box([self._seeded(name) for name in self._lanes])
             self._pool(lane)
         else:
-            self.acceptances(cell)[lane] = self._expected(lane, cell)
+            self.lengths(cell)[lane] = self._length(lane, cell)
         if lessons - self._fitted[lane] >= min(patience, _LONGEST):
             self._fit(lane)
 
-    def acceptances(self, cell: Cell) -> dict[str, Belief]:
+    def lengths(self, cell: Cell) -> dict[str, Length]:
         """Say what acceptance length is expected of every lane in a cell."""
-        beliefs = self._beliefs.get(cell)
-        if beliefs is None:
-            beliefs = self._beliefs[cell] = {lane: self._expected(lane, cell) for lane in self._lanes}
-        return beliefs
+        lengths = self._lengths.get(cell)
+        if lengths is None:
+            lengths = self._lengths[cell] = {lane: self._length(lane, cell) for lane in self._lanes}
+        return lengths
 
     def step(self, lane: str, batch: float, context: float) -> Belief:
         """Say what the logarithm of a step's seconds is expected to be."""
@@ -88,17 +98,22 @@ class Conclusions:
         self._pooled[lane] = self._lessons[lane]
         if self._lanes[lane].drafts:
             self._pools[lane] = pooling.fit(self._seen[lane], _guess(self._lanes[lane]))
-        for cell, beliefs in self._beliefs.items():
-            beliefs[lane] = self._expected(lane, cell)
+        for cell, lengths in self._lengths.items():
+            lengths[lane] = self._length(lane, cell)
 
     def _fit(self, lane: str) -> None:
         self._fitted[lane] = self._lessons[lane]
         self._fits[lane] = step_time.fit_lane(self._seeded(lane), self._box)
         self._predicted[lane] = {}
 
-    def _expected(self, lane: str, cell: Cell) -> Belief:
+    def _length(self, lane: str, cell: Cell) -> Length:
         if not self._lanes[lane].drafts:
-            return _BODY
+            return Length(Belief(1.0, 0.0), 0.0, 0.0, 0.0, drafts=False)  # one token a step, and that is certain
+        belief, seen = self._expected(lane, cell), self._seen[lane].get(cell, Moments())
+        relative = belief.variance / belief.mean**2
+        return Length(belief, math.log(belief.mean), relative, seen.weight, drafts=True)
+
+    def _expected(self, lane: str, cell: Cell) -> Belief:
         prior = self._pools[lane].expect(cell)
         listed = next((each for each in candidates_of(cell, self._table) if each.lane == lane), None)
         if listed and listed.acceptance_length:

@@ -10,7 +10,8 @@ _Z90 = 1.6449  # standard deviations to either end of a 90 % interval
 class Estimate:
     """Tokens a step, and the logarithm of tokens a second: its mean and its variance.
 
-    `requests` is how much was seen of the lane in this very cell, old requests counting less.
+    `requests` is how much was seen of a drafter in this very cell, old requests counting less; 0 for the body, whose
+    length needs no learning.
     """
 
     lane: str

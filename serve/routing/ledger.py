@@ -105,16 +105,12 @@ class Ledger:
         """Say what lanes are expected to do in a cell, each with the batch that its engine would then work on."""
         self._age(now)
         context, _ = self.sizes(cell)
-        lengths = self._conclusions.acceptances(cell)
-        found, predict = [], self._conclusions.step
+        lengths, predict = self._conclusions.lengths(cell), self._conclusions.step
+        found = []
         for lane, batch in batches:
             length, step = lengths[lane], predict(lane, batch, context)
-            seen = self._acceptance[lane].get(cell)
-            mean = length.mean
-            variance = length.variance / (mean * mean) + step.variance
-            requests = seen.weight if seen else 0.0
-            drafts = self._lanes[lane].drafts
-            found.append(Estimate(lane, mean, math.log(mean) - step.mean, variance, requests, drafts))
+            mean, variance = length.log - step.mean, length.variance + step.variance
+            found.append(Estimate(lane, length.expected.mean, mean, variance, length.requests, length.drafts))
         return tuple(found)
 
     def sizes(self, cell: Cell) -> tuple[float, float]:
@@ -145,7 +141,7 @@ class Ledger:
         if run := self._alarms((lane, "step_time", "*"), surprise, logged, step.mean):
             found.append(Drift(lane, "*", "step_time", (run.seen - run.expected) / run.length))
         if self._lanes[lane].drafts:
-            belief = self._conclusions.acceptances(lesson.cell)[lane]
+            belief = self._conclusions.lengths(lesson.cell)[lane].expected
             seen = self._acceptance[lane].get(lesson.cell, Moments())
             gained, expected = lesson.acceptance_length - 1, belief.mean - 1
             surprise = (gained - expected) / math.sqrt(belief.variance + pooling.spread(seen) / weight)

@@ -20,6 +20,10 @@ only the body honours; forced: the client named the lane; fallback: the preferre
 learned: fastest by the ledger; explored: not the fastest by the ledger, but it may be; kept: the engine that has the
 conversation's prefix, which a faster lane elsewhere wouldn't make up for."""
 
+Mode = Literal["static", "observe", "apply"]
+"""static: the table decides; observe: it decides still, and what the ledger would have done is logged; apply: the
+ledger decides."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

@@ -15,6 +15,7 @@ import typer
 import uvicorn
 
 from serve import __version__, app, settings
+from serve.backtest import run as backtesting
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
 from serve.bench import report
@@ -104,6 +105,21 @@ def bench(
     fewest = min(figure.requests for figure in figures)
     _say(f"\n{fewest} answers a cell or more, of at most {max_tokens} tokens, greedy.")
     _say("\nAs a profile's cells:\n\n" + report.cells(figures))
+
+
+@cli.command()
+def backtest(
+    log: Annotated[
+        Path, typer.Argument(help="An access log of a router with POLYDRAFT_POLICY=apply.", exists=True, dir_okay=False)
+    ],
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="`logged`, a lane, or a JSON file with a table; give it again for more. Every lane without."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the intervals' bootstrap.")] = 0,
+) -> None:
+    """Tell from an access log what other policies would have reached. Example: polydraft backtest router.log"""
+    _say(backtesting.run(log, policy or [], seed))
 
 
 @cli.command()

@@ -36,7 +36,9 @@ def _line(outcome: Outcome) -> dict[str, object]:
         line |= {
             "learned_lane": weighing.lane,
             "learned_best": weighing.best,
-            "propensity": _rounded(weighing.propensity),
+            "propensities": {
+                each.lane: round(share, 6) for each, share in zip(weighing.estimates, weighing.shares, strict=True)
+            },
             "applied": weighing.applied,
             "batch": decision.batch,
             "generation_time_s": _rounded(outcome.generation_time),

@@ -144,7 +144,7 @@ class Learner:
         pick = thompson.pick(options, allowance, self._rng.random() if allowance > 0 else 0.0)
         if pick.cost:
             self._budget.spend(cell, pick.cost)
-        weighing = Weighing(pick.lane, pick.best, pick.propensity, self._applied, estimates)
+        weighing = Weighing(pick.lane, pick.best, pick.propensity, self._applied, estimates, pick.shares)
         if not self._applied:
             return replace(table, batch=self._batch(table.lane), weighing=weighing)
         candidates = _candidates(table, estimates)

@@ -46,7 +46,8 @@ class Estimate:
 class Weighing:
     """How the policy that learns came to its lane: every lane that could be had, and how likely this one was drawn.
 
-    `best` is the lane with the highest estimate; `applied` is False where the policy only watches.
+    `best` is the lane with the highest estimate; `applied` is False where the policy only watches; `shares` are the
+    probabilities of all lanes, in the order of the estimates.
     """
 
     lane: str
@@ -54,3 +55,4 @@ class Weighing:
     propensity: float
     applied: bool
     estimates: tuple[Estimate, ...]
+    shares: tuple[float, ...]

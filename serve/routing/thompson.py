@@ -25,13 +25,15 @@ DEAREST = 2.0
 class Pick:
     """The lane that was drawn, how likely that was, the best one by what is known, and what trying costs.
 
-    `cost` is in requests' time, what the lane is expected to take beyond the best one; 0 for the best.
+    `cost` is in requests' time, what the lane is expected to take beyond the best one; 0 for the best. `shares` are the
+    probabilities of all options, in their order.
     """
 
     lane: str
     best: str
     propensity: float
     cost: float
+    shares: tuple[float, ...]
 
 
 def pick(options: Sequence[Estimate], allowance: float, draw: float) -> Pick:
@@ -47,7 +49,7 @@ def pick(options: Sequence[Estimate], allowance: float, draw: float) -> Pick:
             best = index
     top = options[best]
     if len(options) == 1 or allowance <= 0:
-        return Pick(top.lane, top.lane, 1.0, 0.0)
+        return Pick(top.lane, top.lane, 1.0, 0.0, tuple([float(option is top) for option in options]))
     costs = [0.0 if option is top else _cost(option.mean, top.mean) for option in options]
     shares = _shares(options, best, [cost <= allowance for cost in costs])
     chosen, passed = best, 0.0
@@ -56,7 +58,7 @@ def pick(options: Sequence[Estimate], allowance: float, draw: float) -> Pick:
         if draw < passed:
             chosen = index
             break
-    return Pick(options[chosen].lane, top.lane, shares[chosen], costs[chosen])
+    return Pick(options[chosen].lane, top.lane, shares[chosen], costs[chosen], tuple(shares))
 
 
 def _shares(options: Sequence[Estimate], best: int, affordable: Sequence[bool]) -> list[float]:

@@ -89,6 +89,8 @@ def test_what_it_says_of_a_draw_is_sound(options: list[Estimate], allowance: flo
     picked = pick(options, allowance, draw)
     best = max(options, key=lambda one: one.mean)
     assert 0 < picked.propensity <= 1
+    assert sum(picked.shares) == pytest.approx(1.0)
+    assert picked.propensity == picked.shares[[one.lane for one in options].index(picked.lane)]
     assert 0 <= picked.cost <= min(max(allowance, 0), DEAREST)
     assert picked.best == best.lane
     assert picked.lane == best.lane or picked.cost > 0

@@ -100,8 +100,8 @@ class Learner:
             self._holders.popitem(last=False)
 
     def observe(self, outcome: Outcome) -> None:
-        """Learn from one finished request."""
-        if outcome.decision is None:
+        """Learn from one finished request, if anything was to be generated."""
+        if outcome.decision is None or outcome.cell is None:
             return
         lane = outcome.decision.lane
         taught = self._lesson(outcome, lane)

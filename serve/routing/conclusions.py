@@ -8,15 +8,16 @@ from serve.routing import pooling, step_time
 from serve.routing.cell import Cell
 from serve.routing.lane import Lane
 from serve.routing.moments import Moments
-from serve.routing.policy import Table, candidates_of
+from serve.routing.policy import Candidate, Table, candidates_of
 from serve.routing.pooling import Belief, Pool
 from serve.routing.step_time import Fit, Sums
 
 _GUESSED_ACCEPTANCE = 0.6
 """Share of drafts accepted at each position, of a drafter that nobody measured."""
-_OF_TABLE = 0.25
-"""Variance about the table's acceptance length: it was measured elsewhere, so a few requests overrule it."""
-_TABLE_WORTH = 1.0  # requests that a lane's step times in the table count for
+_OF_TABLE = 0.09
+"""Variance about the table's acceptance length, a standard deviation of 0.3: it was measured elsewhere, on other
+prompts, so a few requests overrule it."""
+_TABLE_WORTH = 1.0  # requests that a lane's step times in the table count for, and each of its acceptance lengths
 TABLE_CONTEXT = 512.0
 """Tokens of context, assumed of the table's measurements and of a cell that nobody asked in yet."""
 _CONTEXTS = 256.0  # tokens by which contexts are told apart
@@ -97,7 +98,7 @@ class Conclusions:
     def _pool(self, lane: str) -> None:
         self._pooled[lane] = self._lessons[lane]
         if self._lanes[lane].drafts:
-            self._pools[lane] = pooling.fit(self._seen[lane], _guess(self._lanes[lane]))
+            self._pools[lane] = pooling.fit({**self._tabled(lane), **self._seen[lane]}, _guess(self._lanes[lane]))
         for cell, lengths in self._lengths.items():
             lengths[lane] = self._length(lane, cell)
 
@@ -115,11 +116,37 @@ class Conclusions:
 
     def _expected(self, lane: str, cell: Cell) -> Belief:
         prior = self._pools[lane].expect(cell)
-        listed = next((each for each in candidates_of(cell, self._table) if each.lane == lane), None)
-        if listed and listed.acceptance_length:
-            prior = pooling.joined(prior, Belief(listed.acceptance_length, _OF_TABLE))
+        if listed := self._listed(lane, cell):
+            prior = pooling.joined(prior, listed)
         belief = pooling.posterior(prior, self._seen[lane].get(cell, Moments()))
         return belief if belief.mean >= 1.0 else Belief(1.0, belief.variance)
+
+    def _listed(self, lane: str, cell: Cell) -> Belief | None:
+        """Take an acceptance length out of the table; out of a rate alone, with the step time that is believed in."""
+        listed = next((each for each in candidates_of(cell, self._table) if each.lane == lane), None)
+        return self._read(listed) if listed else None
+
+    def _tabled(self, lane: str) -> dict[Cell, Moments]:
+        """Take every row of the table for a request: what a drafter does in some cells says something of the others."""
+        rows = [(row, self._read(each)) for row in self._table for each in row.candidates if each.lane == lane]
+        return {
+            Cell(row.language, row.task, "chat", False): Moments(_TABLE_WORTH, belief.mean)
+            for row, belief in rows
+            if belief
+        }
+
+    def _read(self, listed: Candidate) -> Belief | None:
+        lane = listed.lane
+        if listed.acceptance_length:
+            return Belief(listed.acceptance_length, _OF_TABLE)
+        if listed.decode_rate:
+            step = self.step(lane, 1, TABLE_CONTEXT)
+            length = listed.decode_rate * math.exp(step.mean)
+            length = min(1.0 + self._lanes[lane].draft_tokens, max(1.0, length))
+            return Belief(
+                length, _OF_TABLE
+            )  # an error of the step time cancels in the rate, which is what was measured
+        return None
 
     def _seeded(self, lane: str) -> Sums:
         """What was seen of a lane's steps, after what the table has of them."""

@@ -42,8 +42,8 @@ class _Part:
     pull: float = 0.0
     precision: float = 0.0
 
-    def without(self, pull: float, precision: float) -> "_Part":
-        return _Part(self.pull - pull, max(0.0, self.precision - precision))
+    def without(self, residual: float, precision: float) -> "_Part":
+        return _Part(self.pull - residual * precision, max(0.0, self.precision - precision)) if precision else self
 
     def belief(self, variance: float) -> Belief:
         precision = self.precision + 1 / variance
@@ -71,17 +71,16 @@ class Pool:
     def expect(self, cell: Cell) -> Belief:
         """Say what the parents of a cell let expect in it, without what was seen in the cell itself."""
         own = self.own.get(cell, _NOTHING)
-        root = self.root.without(own.root * own.precision, own.precision).belief(_ROOT)
+        root = self.root.without(own.root, own.precision).belief(_ROOT)
         mean, variance = self.assumed + root.mean, root.variance + _OWN
-        for factor, part in enumerate(parts_of(cell)):
-            level = self.effects[factor].get(part, _Part())
-            level = level.without(own.effects[factor] * own.precision, own.precision)
-            effect = level.belief(_EFFECTS[factor])
+        for level, part, left, spread in zip(self.effects, parts_of(cell), own.effects, _EFFECTS, strict=True):
+            effect = level.get(part, _UNSEEN).without(left, own.precision).belief(spread)
             mean += effect.mean
             variance += effect.variance
         return Belief(mean, variance)
 
 
+_UNSEEN = _Part()
 _NOTHING = _Own(0.0, 0.0, (0.0,) * len(_EFFECTS))
 
 
@@ -149,8 +148,12 @@ def _own(row: _Row, root: float, effects: _Effects) -> _Own:
 
 def _left(row: _Row, root: float, effects: _Effects, but: int = -1) -> float:
     """What a cell's mean leaves over once the root and all effects, or all but one, are taken off."""
-    parts, _, mean = row
-    return mean - root - sum(effects[f].get(part, 0.0) for f, part in enumerate(parts) if f != but)
+    parts, _, left = row
+    left -= root
+    for factor, part in enumerate(parts):
+        if factor != but:
+            left -= effects[factor].get(part, 0.0)
+    return left
 
 
 def _sum(weighted: Iterable[tuple[float, float]]) -> _Part:

@@ -214,9 +214,10 @@ def test_an_engines_first_answers_teach_nothing_also_after_it_broke() -> None:
     assert notes.lessons["eagle3", "learned"] == 2
 
 
-def test_a_rejected_request_is_nobodys_lesson() -> None:
+def test_what_generates_nothing_is_nobodys_lesson() -> None:
     notes = Notes()
     policy(notes).observe(outcome("mtp", 1.0, decision=None, cell=None, end="rejected"))
+    policy(notes).observe(outcome("mtp", 1.0, cell=None))
     assert not notes.lessons
 
 

@@ -53,7 +53,23 @@ def test_begins_from_the_table() -> None:
     assert found.acceptance_length == pytest.approx(3.0, abs=0.15)
     assert found.step_time == pytest.approx(0.04, rel=0.25)
     unlisted = estimate(ledger(row), "mtp", ZH, 1, 0.0)
-    assert unlisted.acceptance_length < 2.5
+    assert estimate(ledger(), "mtp", ZH, 1, 0.0).acceptance_length < unlisted.acceptance_length < 2.8
+
+
+def test_begins_from_a_table_that_has_rates_alone() -> None:
+    """What a DGX Spark's profile has of the seed's drafters; a drafter that loses is about the body's equal."""
+    rows = (
+        Row("en", "*", (Candidate("mtp", None, 53.0), Candidate("eagle3", None, 46.0), Candidate("body", None, 40.0))),
+        Row("zh", "*", (Candidate("mtp", None, 45.0), Candidate("body"), Candidate("eagle3", None, 27.0))),
+    )
+    learned = Ledger((BODY, MTP, EAGLE3), rows, HALF_LIFE)
+    rates = {
+        cell: [estimate(learned, lane, cell, 1, 0.0).decode_rate for lane in ("mtp", "eagle3", "body")]
+        for cell in (EN, ZH)
+    }
+    assert rates[EN][0] > rates[EN][1] > rates[EN][2] == pytest.approx(40, rel=0.1)
+    assert rates[ZH][0] > max(rates[ZH][1:])
+    assert rates[ZH][1] < min(rates[EN][1], 1.05 * rates[ZH][2])
 
 
 def test_learns_a_lanes_rate_in_a_cell() -> None:

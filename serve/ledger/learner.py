@@ -139,7 +139,7 @@ class Learner:
         if table.reason not in _OPEN or not names:
             return replace(table, batch=self._batch(table.lane))
         now = self._clock()
-        estimates = self.ledger.estimates(cell, [(name, self._batch(name)) for name in names], now)
+        estimates = self.ledger.estimates(cell, self._batches(names), now)
         options = self._priced(estimates, cell, prefix) if prefix and self.engines > 1 else estimates
         pick = thompson.pick(options, allowance, self._rng.random() if allowance > 0 else 0.0)
         if pick.cost:
@@ -171,18 +171,21 @@ class Learner:
         timed = self._prefill
         return (_PREFILL * _PREFILL_WORTH + timed.mean * timed.weight) / (_PREFILL_WORTH + timed.weight)
 
+    def _batches(self, names: Sequence[str]) -> list[tuple[str, int]]:
+        running, lanes = self._running, self._lanes
+        return [(name, running[lanes[name].upstream] + 1) for name in names]
+
     def _batch(self, lane: str) -> int:
         return self._running[self._lanes[lane].upstream] + 1
 
 
-def _candidates(table: Decision, estimates: Sequence[Estimate]) -> tuple[Candidate, ...]:
+def _candidates(table: Decision, estimates: Sequence[Estimate]) -> tuple[Candidate | Estimate, ...]:
     """Order the lanes by what they are expected to bring; those that aren't ready come last."""
     ordered = sorted(estimates, key=_RATE, reverse=True)
-    weighed = [Candidate(each.lane, each.acceptance_length, each.decode_rate) for each in ordered]
-    if len(weighed) < len(table.candidates):
-        names = {each.lane for each in estimates}
-        weighed += [candidate for candidate in table.candidates if candidate.lane not in names]
-    return tuple(weighed)
+    if len(ordered) == len(table.candidates):
+        return tuple(ordered)
+    names = {each.lane for each in estimates}
+    return (*ordered, *(candidate for candidate in table.candidates if candidate.lane not in names))
 
 
 _RATE = operator.attrgetter("mean")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from serve.routing.cell import Cell
-from serve.routing.estimate import Weighing
+from serve.routing.estimate import Estimate, Weighing
 from serve.routing.lane import Lane
 
 ANY = "*"
@@ -58,13 +58,14 @@ class Wish:
 class Decision:
     """The lane that was chosen, why, and every lane that the request could have taken, the preferred one first.
 
+    Candidates are the table's, or what was learned of them.
     `batch` is how many requests the lane's engine then worked on, this one included; `weighing` is there where the
     policy that learns was asked.
     """
 
     lane: str
     reason: Reason
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Candidate | Estimate, ...]
     batch: int = 1
     weighing: Weighing | None = None
 

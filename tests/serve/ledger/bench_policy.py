@@ -2,7 +2,8 @@
 
     python -m tests.serve.ledger.bench_policy [SEEDS]
 
-Rates are expected ones, so that they don't depend on luck; a row gives the mean over the seeds, and the worst.
+Rates are expected ones, so that they don't depend on luck; a row gives the mean over the seeds, and the worst. Every
+seed has drafters of its own, which nothing was tuned on.
 """
 
 import random
@@ -18,11 +19,15 @@ from tests.serve.ledger.box import LANES, Box, Served, learner, of_lane, of_orac
 NUMBER = 5000
 CHANGE = 2000
 _WINDOW = 200
+_FIRST_SEED = 100
+_STRANGE = 0.7
+"""Log-odds by which each seed's drafters differ from those that the policy was made with, in each language and task."""
 
 
 def steady(seed: int, steps: dict[str, float], number: int = NUMBER) -> dict[str, float]:
     """Serve a trace on a box that stays as it is; gives the shares that the goals speak of."""
-    served = serve(learner(seed), Box(random.Random(seed), steps=steps), trace(random.Random(1000 + seed), number))
+    box = Box(random.Random(seed), steps=steps, strange=_STRANGE)
+    served = serve(learner(seed), box, trace(random.Random(1000 + seed), number))
     return {
         "first 500, of the oracle": of_oracle(served[:500]),
         "500 to 1,000": of_oracle(served[500:1000]),
@@ -44,7 +49,7 @@ def worst_window(served: list[Served]) -> float:
 
 def changed(seed: int, lane: str, by: float) -> dict[str, float]:
     """Serve a trace in the middle of which a drafter changes; gives the shares of the oracle after that."""
-    box = Box(random.Random(seed))
+    box = Box(random.Random(seed), strange=_STRANGE)
 
     def change(index: int) -> None:
         if index == CHANGE:
@@ -55,7 +60,7 @@ def changed(seed: int, lane: str, by: float) -> dict[str, float]:
 
 
 def _report(title: str, run: Callable[[int], dict[str, float]], seeds: int) -> None:
-    rows = [run(seed) for seed in range(seeds)]
+    rows = [run(_FIRST_SEED + seed) for seed in range(seeds)]
     print(title)  # noqa: T201
     for name in rows[0]:
         values = [row[name] for row in rows]
@@ -68,10 +73,10 @@ def main() -> None:
     started = time.perf_counter()
     _report("drafting is cheap", lambda seed: steady(seed, boxes.FAST), seeds)
     _report("drafting is dear", lambda seed: steady(seed, boxes.DEAR), seeds)
-    _report("drafting never pays", lambda seed: steady(seed, boxes.USELESS), seeds)
-    _report("the best drafter gets worse, of the oracle", lambda seed: changed(seed, "mtp", -2.0), seeds)
-    _report("the second drafter gets worse", lambda seed: changed(seed, "eagle3", -2.0), seeds)
-    _report("the second drafter is replaced by a better", lambda seed: changed(seed, "eagle3", 2.5), seeds)
+    _report("drafting rarely pays", lambda seed: steady(seed, boxes.USELESS), seeds)
+    _report("one drafter gets worse, of the oracle", lambda seed: changed(seed, "mtp", -2.0), seeds)
+    _report("the other drafter gets worse", lambda seed: changed(seed, "eagle3", -2.0), seeds)
+    _report("the other drafter is replaced by a better", lambda seed: changed(seed, "eagle3", 2.5), seeds)
     print(f"{seeds} seeds, {time.perf_counter() - started:.0f} s")  # noqa: T201
 
 

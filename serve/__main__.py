@@ -1,37 +1,42 @@
 """The command line. Parses arguments, calls one function, turns its errors into one line and an exit code."""
 
 import asyncio
-import contextlib
+import gc
 import logging
-import signal
-import socket
 import sys
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import aiohttp
 import typer
-import uvicorn
+import uvloop
 
-from serve import __version__, app, settings
+from serve import __version__, app, server, settings
 from serve.backtest import run as backtesting
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
 from serve.bench import report
+from serve.deploy import memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
-from serve.deploy import registry
 from serve.deploy import render as rendering
 from serve.deploy import up as running
+from serve.deploy.doctor import examine, finding, look, trials
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT
+from serve.deploy.reading import CARDS, MEMORY, take
 from serve.errors import ConfigError
 from serve.gate import collect as collecting
 from serve.gate import compare, verdict
 from serve.gate import prompts as asked_prompts
 from serve.gate import report as verdicts
+from serve.log_writer import LogWriter
 from serve.routing import language
+from serve.security import keyfile
+from serve.security import keys as kept_keys
+
+KeyFile = Annotated[Path | None, typer.Option(help="File with an API key of the router's.")]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -43,22 +48,11 @@ cli = typer.Typer(
 )
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, but SIGTERM and SIGINT end it with exit code 0 once running requests are done."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
-
-
 @cli.command()
 def serve() -> None:
     """Run the router; it is configured by POLYDRAFT_* environment variables alone."""
     _log_to_stdout()
-    asyncio.run(_serve(settings.read()))
+    uvloop.run(_serve(settings.read()))
 
 
 @cli.command()
@@ -78,6 +72,45 @@ def up(
 
 
 @cli.command()
+def plan(
+    profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
+    idle: Annotated[
+        bool, typer.Option("--idle", help="Plan for an idle box of that kind, not for this machine.")
+    ] = False,
+) -> None:
+    """Hold a profile's engines against the memory that is free; fail if they don't fit. Example: polydraft plan gb10"""
+    wanted = profiles.load_named(profile)
+    pool = memory.idle(wanted) if idle else memory.free(wanted, take(MEMORY, [CARDS]))
+    made = memory.plan(wanted, pool)
+    _say(memory.table(made))
+    raise typer.Exit(1 if made.problem else 0)
+
+
+@cli.command()
+def doctor(
+    profile: Annotated[str, typer.Argument(help="A profile's name; without one, that of this machine.")] = "",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
+    all_reduce: Annotated[
+        bool, typer.Option("--all-reduce", help="Let two GPUs sum a tensor; a hang can keep them busy until a restart.")
+    ] = False,
+    python: Annotated[
+        Path | None, typer.Option(help="A Python with PyTorch for --all-reduce, instead of the engine's image.")
+    ] = None,
+    hf_token: Annotated[str, typer.Option(envvar="HF_TOKEN", help="The model hub's token; better as HF_TOKEN.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the findings for machines instead of the table.")] = False,
+) -> None:
+    """Look at this machine and say whether a profile can run on it; changes nothing. Example: polydraft doctor gb10"""
+    wanted = profiles.load_named(profile or examine.fitting(take([], [CARDS])))
+    reading = asyncio.run(look.look(wanted, port, hf_token))
+    if all_reduce and wanted.host.tensor_parallel_size > 1:
+        prefix = trials.by_python(python) if python else trials.by_image(f"polydraft-engine:{wanted.name}")
+        reading = replace(reading, commands={**reading.commands, **trials.run(wanted, prefix)})
+    findings = examine.judge(wanted, reading)
+    _say(finding.as_json(wanted.name, findings) if json else finding.table(wanted.name, findings))
+    raise typer.Exit(0 if finding.go(findings) else 1)
+
+
+@cli.command()
 def render(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; fail if a file isn't what would be written.")
@@ -94,11 +127,12 @@ def bench(
     prompts: Annotated[Path, typer.Option(help="TOML file of prompts by language.")] = measured_prompts.DEMO,
     rounds: Annotated[int, typer.Option(min=1, help="How often every prompt goes to every lane.")] = 3,
     max_tokens: Annotated[int, typer.Option(min=2, help="Longest answer, in tokens.")] = 200,
+    key_file: KeyFile = None,
 ) -> None:
     """Measure every lane in every language on a running router. Example: polydraft bench http://127.0.0.1:8000"""
     plan = measuring.Plan(measured_prompts.load(prompts), rounds, max_tokens)
     base = url.rstrip("/").removesuffix("/v1")
-    samples = asyncio.run(measuring.measure(base, plan, _progress))
+    samples = asyncio.run(measuring.measure(base, plan, _progress, keyfile.bearer(key_file)))
     figures = report.figures(samples)
     _say("\nAcceptance length / decode rate (output tokens per second after the first), fastest lane bold:\n")
     _say(report.markdown(figures))
@@ -131,11 +165,13 @@ def gate(
     long_tokens: Annotated[int, typer.Option(min=256, help="Length of the long answers, in tokens.")] = 256,
     samples: Annotated[int, typer.Option(min=100, help="How often the first tokens are drawn a comparison.")] = 1000,
     json: Annotated[bool, typer.Option("--json", help="Print figures for machines instead of the table.")] = False,
+    key_file: KeyFile = None,
 ) -> None:
     """Prove on a running router that every lane answers as the body would. Example: polydraft gate --dtype float32"""
     plan = collecting.Plan(asked_prompts.load(prompts), max_tokens, long_tokens, samples)
     base = url.rstrip("/").removesuffix("/v1")
-    checks = verdict.judge(asyncio.run(collecting.collect(base, plan, _progress)), compare.RULES[dtype])
+    evidence = asyncio.run(collecting.collect(base, plan, _progress, keyfile.bearer(key_file)))
+    checks = verdict.judge(evidence, compare.RULES[dtype])
     _say(verdicts.as_json(checks) if json else f"\n{verdicts.table(checks)}\n\n{verdicts.summary(checks)}")
     raise typer.Exit(0 if verdicts.passed(checks) else 1)
 
@@ -165,6 +201,39 @@ def pins(
         _say(pinning.table(wanted))
 
 
+keys = typer.Typer(help="API keys: add, list and remove them.", no_args_is_help=True)
+cli.add_typer(keys, name="keys")
+KeysFile = Annotated[Path, typer.Option("--file", help="The file that POLYDRAFT_KEYS_FILE names.")]
+KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
+KEYS_FILE = Path("keys")
+
+
+@keys.command("add")
+def keys_add(
+    name: KeyName,
+    file: KeysFile = KEYS_FILE,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Take a key from standard input; make none.")] = False,
+) -> None:
+    """Make a key, and keep its digest in the file; the key is printed once. Example: polydraft keys add alice"""
+    key = sys.stdin.readline().strip() if stdin else kept_keys.mint()
+    keyfile.add(file, kept_keys.made(name, key))
+    if not stdin:
+        _say(key)
+
+
+@keys.command("list")
+def keys_list(file: KeysFile = KEYS_FILE) -> None:
+    """Print the names that have a key. Example: polydraft keys list"""
+    for key in keyfile.read(file):
+        _say(key.name)
+
+
+@keys.command("remove")
+def keys_remove(name: KeyName, file: KeysFile = KEYS_FILE) -> None:
+    """Remove a key; a running router stops taking it within two seconds. Example: polydraft keys remove alice"""
+    keyfile.remove(file, name)
+
+
 async def _resolve(path: Path) -> None:
     """Fill unresolved pins; raises ConfigError for those that couldn't be read, after writing the others."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), trust_env=True) as client:
@@ -176,28 +245,12 @@ async def _resolve(path: Path) -> None:
 
 
 async def _serve(wanted: settings.Settings) -> None:
-    listener = _listen(wanted)
+    listener = server.listen(wanted)
+    server.allow_files(wanted.max_connections)
     async with app.running(wanted, language.load()) as application:
-        config = uvicorn.Config(
-            application,
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            timeout_graceful_shutdown=wanted.drain_timeout,
-        )
-        await _Server(config).serve(sockets=[listener])
-
-
-def _listen(wanted: settings.Settings) -> socket.socket:
-    """Take the router's address before anything else; raises ConfigError if it can't be had."""
-    try:
-        family = socket.getaddrinfo(wanted.host, wanted.port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((wanted.host, wanted.port), family=family, backlog=2048)
-    except OSError as error:
-        place = f"{wanted.host}, port {wanted.port}"
-        raise ConfigError(
-            f"can't listen on {place} ({error.strerror}); change POLYDRAFT_HOST or POLYDRAFT_PORT"
-        ) from None
+        gc.collect()
+        gc.freeze()  # what the start made lives as long as the process: looking at it again would hold up streams
+        await server.Server(server.config(wanted, application), wanted.drain_delay).serve(sockets=[listener])
 
 
 def _progress(done: int, total: int) -> None:
@@ -211,9 +264,7 @@ def _progress(done: int, total: int) -> None:
 def _log_to_stdout() -> None:
     """Send the access log to standard output, a line a request, and everything else to standard error."""
     access = logging.getLogger("polydraft.access")
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    access.addHandler(handler)
+    access.addHandler(LogWriter(sys.stdout.fileno()))
     access.setLevel(logging.INFO)
     access.propagate = False
 

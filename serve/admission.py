@@ -9,10 +9,20 @@ from serve.ledger.learner import Learner
 from serve.proxy import vllm
 from serve.routing.cell import Cell, Endpoint
 from serve.routing.lane import Lane
-from serve.routing.policy import Decision, Table, Wish, choose
+from serve.routing.policy import Decision, Table, Wish, choose, choose_any
 from serve.routing.prefix import prefix_of
 
 Classify = Callable[[Mapping[str, Any], Endpoint], Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a request asks for beside its payload: the lane of its `x-polydraft-lane`, and, where it goes on from a
+    stored response, the lanes of the engine that holds that.
+    """
+
+    lane: str | None = None
+    held: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +36,17 @@ class Admission:
     learner: Learner | None = None
 
     def decide(
-        self, payload: Mapping[str, Any], endpoint: Endpoint, header: str | None, ready: Collection[str]
+        self, payload: Mapping[str, Any], endpoint: Endpoint, asked: Asking, ready: Collection[str]
     ) -> tuple[Cell, Decision]:
-        """Choose a request's lane; `header` is the lane that `x-polydraft-lane` asks for.
+        """Choose a request's lane.
 
-        Raises UnknownModel, UnknownLane or LaneRefuses, each saying what there is instead.
+        Raises UnknownModel, UnknownLane, LaneConflict or LaneRefuses, each saying what there is instead.
         """
-        wish = self._wish(payload, header)
+        forced = self._forced(payload.get("model"), asked.lane)
+        parameter = vllm.undraftable(payload, endpoint)
+        if parameter:
+            self._refuse_drafting(parameter, forced)
+        wish = Wish(lane=forced, undrafted=parameter is not None, held=asked.held)
         cell = self.classify(payload, endpoint)
         return cell, choose(cell, self.table, self.lanes, ready, wish)
 
@@ -55,6 +69,10 @@ class Admission:
         decide = self.learner.explain if explained else self.learner.decide
         return decide(cell, table, ready, prefix)
 
+    def decide_any(self, model: object, asked: Asking, ready: Collection[str]) -> Decision:
+        """Choose a lane for a request that generates nothing; raises as `decide` does, but for LaneRefuses."""
+        return choose_any(self.lanes, ready, Wish(lane=self._forced(model, asked.lane), held=asked.held))
+
     def route(self, decision: Decision, ready: Collection[str]) -> tuple[Lane, ...]:
         """Give the lanes to try, the chosen one first; raises LaneNotReady if none is ready."""
         by_name = {lane.name: lane for lane in self.lanes}
@@ -69,8 +87,9 @@ class Admission:
         """List the model names that clients may use: the model, and the model on each lane."""
         return [self.model, *(f"{self.model}@{lane.name}" for lane in self.lanes)]
 
-    def _wish(self, payload: Mapping[str, Any], header: str | None) -> Wish:
-        named = self._lane_of_model(payload.get("model"))
+    def _forced(self, model: object, header: str | None) -> str | None:
+        """Name the lane that a model's name or the header asks for, if any does."""
+        named = self._lane_of_model(model)
         if header is not None and header not in self._lane_names():
             raise UnknownLane(
                 f"There is no lane {header[:64]!r}; lanes are {self._listed()}.", param="x-polydraft-lane"
@@ -79,15 +98,12 @@ class Admission:
             raise LaneConflict(
                 f"The header asks for lane {header}, the model name for {named}; ask for one.", param="model"
             )
-        forced = header or named
-        parameter = vllm.undraftable(payload)
-        if parameter:
-            self._refuse_drafting(parameter, forced)
-        return Wish(lane=forced, undrafted=parameter is not None)
+        return header or named
 
     def _lane_of_model(self, model: object) -> str | None:
-        lanes: dict[object, str | None] = {f"{self.model}@{lane.name}": lane.name for lane in self.lanes}
-        lanes |= {None: None, self.model: None}
+        if model is None or model == self.model:
+            return None
+        lanes: dict[object, str] = {f"{self.model}@{lane.name}": lane.name for lane in self.lanes}
         if model not in lanes:
             known = ", ".join(self.names())
             raise UnknownModel(f"There is no model {str(model)[:128]!r} here; models are {known}.", param="model")

@@ -5,7 +5,7 @@ import functools
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,51 +13,122 @@ import aiohttp
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
 
-from serve import access_log, api
+from serve import access_log, api, intake
 from serve.admission import Admission
+from serve.errors import RequestError
+from serve.exposition import Exposition
+from serve.intake import Service
 from serve.ledger.learner import Learner, Terms, Told
 from serve.ledger.store import keep, opened
 from serve.metrics import EngineUp, Metrics
+from serve.otel import Traces, exported
+from serve.proxy import pool
+from serve.proxy.breaker import Breaker
+from serve.proxy.dialect import PATHS
 from serve.proxy.relay import Wiring
+from serve.proxy.slots import Slots
 from serve.proxy.upstream import Timeouts, Upstream
 from serve.routing import cell
 from serve.routing.language import Identify
 from serve.routing.ledger import Ledger, State
+from serve.security import keyfile, tls
+from serve.security.door import Door, Limits
+from serve.security.entrance import Entrance
 from serve.settings import Settings
+from serve.tracing import Begin, passed_on
 
-_KEEPALIVE = 3
-"""Seconds that an idle connection to an engine is kept: below the 5 s after which vLLM's server closes its end."""
+_RELOAD_INTERVAL = 1
+"""Seconds between two looks at the files of keys and certificate."""
 
 _KEEP_INTERVAL = 1
 """Seconds between two writes of what was learned: what a kill loses at most."""
 
 
 @asynccontextmanager
-async def running(settings: Settings, identify: Identify) -> AsyncIterator[FastAPI]:
-    """Give the application while its engines are being watched; closes every connection at the end."""
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE)
+async def running(settings: Settings, identify: Identify, traces: Traces | None = None) -> AsyncIterator[FastAPI]:
+    """Give the application while its engines are being watched; closes every connection at the end.
+
+    Traces go where the settings say, if they do, or where the caller wants them.
+    """
+    if traces is None and settings.traces_endpoint:
+        traces = exported(settings.traces_endpoint)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=pool.KEEP)
     jar = aiohttp.DummyCookieJar()
-    async with aiohttp.ClientSession(connector=connector, auto_decompress=False, cookie_jar=jar) as client:
-        upstreams = _upstreams(settings, client)
+    key = keyfile.bearer(settings.engine_key_file)
+    async with aiohttp.ClientSession(connector=connector, auto_decompress=False, cookie_jar=jar, headers=key) as client:
+        upstreams = _upstreams(settings, client, key)
         metrics = Metrics(CollectorRegistry())
         learner, keeping = _learning(settings, metrics)
-        watchers = [asyncio.create_task(work) for work in (*keeping, *(each.watch() for each in upstreams.values()))]
+        admission = _admission(settings, identify, learner)
+        service = _service(settings, upstreams, admission, metrics, traces.begin if traces else passed_on)
+        application = api.build(service)
+        application.state.client_timeout = settings.client_timeout
+        application.state.direct = {
+            PATHS[endpoint].encode(): functools.partial(intake.Generation, service, endpoint)
+            for endpoint in intake.DIRECT
+        }
+        beside = [*_secure(settings, application, metrics), metrics.watch_loop(), *keeping]
+        watchers = [asyncio.create_task(work) for work in (*beside, *(each.watch() for each in upstreams.values()))]
         try:
-            yield api.build(_service(settings, upstreams, identify, metrics, learner))
+            yield application
         finally:
             for watcher in watchers:
                 watcher.cancel()
             await asyncio.gather(*watchers, return_exceptions=True)
+            for upstream in upstreams.values():
+                upstream.close()
+            if traces:
+                await asyncio.to_thread(traces.close)
 
 
-def _upstreams(settings: Settings, client: aiohttp.ClientSession) -> dict[str, Upstream]:
+def _upstreams(
+    settings: Settings, client: aiohttp.ClientSession, credentials: Mapping[str, str]
+) -> dict[str, Upstream]:
     timeouts = Timeouts(
         connect=settings.connect_timeout,
+        first_byte=settings.first_byte_timeout,
         silence=settings.silence_timeout,
+        whole=settings.whole_timeout,
         probe=settings.probe_timeout,
         probe_interval=settings.probe_interval,
     )
-    return {lane.upstream: Upstream(lane.upstream.rstrip("/"), client, timeouts) for lane in settings.lanes}
+
+    def upstream(url: str) -> Upstream:
+        slots = Slots(settings.max_running, settings.max_waiting, time.perf_counter)
+        breaker = Breaker(settings.breaker_failures, settings.breaker_pause)
+        return Upstream(url.rstrip("/"), client, timeouts, slots, breaker, credentials)
+
+    return {url: upstream(url) for url in {lane.upstream: None for lane in settings.lanes}}
+
+
+def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[Coroutine[Any, Any, None]]:
+    """Put the door before an application; gives what has to run beside it. Raises ConfigError for files of no use."""
+    limits = Limits(
+        head_bytes=settings.max_head_bytes,
+        headers=settings.max_headers,
+        head_seconds=settings.head_timeout,
+        payload_seconds=settings.payload_timeout,
+        connections=settings.max_connections,
+    )
+    file = keyfile.KeyFile(settings.keys_file) if settings.keys_file else None
+    door = Door(limits, (lambda: file.keys) if file else None, settings.open_metrics, settings.allowed_hosts)
+
+    def refused(error: RequestError, method: bytes, target: bytes, request_id: str | None) -> None:
+        metrics.refused(error.code or "")
+        if request_id is not None:
+            access_log.refused(error.status, method.decode("latin-1"), target.decode("latin-1"), request_id)
+
+    entrance = application.state.entrance = Entrance(door, refused)
+    application.state.tls = None
+    application.add_middleware(access_log.Others)
+    watching = []
+    if settings.tls_cert_file and settings.tls_key_file:
+        certificate = tls.Certificate(settings.tls_cert_file, settings.tls_key_file)
+        application.state.tls = tls.context(certificate)
+        watching.append(tls.watch(application.state.tls, certificate, _RELOAD_INTERVAL))
+    if file:
+        watching.append(file.watch(_RELOAD_INTERVAL))
+    return [*watching, entrance.watch()]
 
 
 def _learning(settings: Settings, metrics: Metrics) -> tuple[Learner | None, list[Coroutine[Any, Any, None]]]:
@@ -75,13 +146,21 @@ def _learning(settings: Settings, metrics: Metrics) -> tuple[Learner | None, lis
     return learner, [keep(store, ledger.state, lambda: learner.changes, _KEEP_INTERVAL)] if store else []
 
 
+def _admission(settings: Settings, identify: Identify, learner: Learner | None) -> Admission:
+    classify = functools.partial(cell.classify, identify=identify)
+    return Admission(settings.model, settings.lanes, settings.table, classify, learner)
+
+
 def _service(
-    settings: Settings, upstreams: dict[str, Upstream], identify: Identify, metrics: Metrics, learner: Learner | None
-) -> api.Service:
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nothing here reads
-    ProcessCollector(registry=metrics.registry)
-    PlatformCollector(registry=metrics.registry)
-    metrics.registry.register(EngineUp(settings.lanes, lambda lane: upstreams[lane.upstream].ready))
+    settings: Settings, upstreams: dict[str, Upstream], admission: Admission, metrics: Metrics, begin_trace: Begin
+) -> Service:
+    # They would be a second series for every counter, which nothing here reads.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    registry.register(EngineUp(settings.lanes, lambda lane: upstreams[lane.upstream].ready))
+    learner = admission.learner
     lanes_of = Counter(lane.upstream for lane in settings.lanes)
     wiring = Wiring(
         model=settings.model,
@@ -89,8 +168,9 @@ def _service(
         shared=frozenset(url for url, lanes in lanes_of.items() if lanes > 1),
         observers=(metrics.observe, access_log.observe, *([learner.observe] if learner else [])),
         track=functools.partial(learner.track, counted=metrics.track) if learner else metrics.track,
+        waits=metrics.waits,
         clock=time.perf_counter,
+        ping=settings.ping_interval,
     )
-    classify = functools.partial(cell.classify, identify=identify)
-    admission = Admission(settings.model, settings.lanes, settings.table, classify, learner)
-    return api.Service(admission, wiring, metrics.registry, settings.max_payload_bytes)
+    exposition = Exposition(metrics.families)
+    return Service(admission, wiring, registry, exposition, settings.max_payload_bytes, begin_trace)

@@ -1,5 +1,7 @@
 """What Polydraft refuses or fails at, each with the status and the words that a client gets.
 
+`shaped` gives them in the shape of the API that a path belongs to, since clients of Anthropic's parse no other.
+
 - PolydraftError
   - ConfigError             a profile or setting that stops the start
   - RequestError            becomes one HTTP answer in OpenAI's error shape
@@ -7,17 +9,26 @@
     - UnknownLane           400
     - LaneConflict          400
     - LaneRefuses           400
+    - MalformedRequest      400
+    - Unauthorized          401
     - UnknownModel          404
     - UnknownPath           404
     - MethodNotAllowed      405
+    - RequestTimeout        408
     - PayloadTooLarge       413
+    - UnknownHost           421
+    - HeadTooLarge          431
+    - EngineBusy            429
     - InternalError         500
     - EngineFailed          502
+      - EngineErred         502
+      - EngineUnreachable   502
     - EngineSilent          504
     - LaneNotReady          503
+    - TooManyConnections    503
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class PolydraftError(Exception):
@@ -34,7 +45,7 @@ class RequestError(PolydraftError):
     status: ClassVar[int] = 400
     type: ClassVar[str] = "invalid_request_error"
     code: ClassVar[str | None] = None
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
@@ -67,6 +78,19 @@ class LaneRefuses(RequestError):
     code = "lane_refuses"
 
 
+class MalformedRequest(RequestError):
+    """The bytes aren't HTTP as this server reads it, or could be read in two ways."""
+
+    code = "malformed_request"
+
+
+class Unauthorized(RequestError):
+    """The request brings no API key, or one that isn't known here."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
 class UnknownModel(RequestError):
     """The model that was asked for isn't the one served here."""
 
@@ -88,11 +112,44 @@ class MethodNotAllowed(RequestError):
     code = "method_not_allowed"
 
 
+class RequestTimeout(RequestError):
+    """The request took longer to arrive than `POLYDRAFT_HEAD_TIMEOUT` or `POLYDRAFT_PAYLOAD_TIMEOUT` allows."""
+
+    status = 408
+    code = "request_timeout"
+
+
 class PayloadTooLarge(RequestError):
     """The payload has more bytes than `POLYDRAFT_MAX_PAYLOAD_BYTES`."""
 
     status = 413
     code = "payload_too_large"
+
+
+class UnknownHost(RequestError):
+    """The request names a host, or comes from a page, that a router without API keys doesn't serve."""
+
+    status = 421
+    code = "unknown_host"
+
+
+class HeadTooLarge(RequestError):
+    """The request's head has more bytes or headers than `POLYDRAFT_MAX_HEAD_BYTES` or `POLYDRAFT_MAX_HEADERS`."""
+
+    status = 431
+    code = "head_too_large"
+
+
+class EngineBusy(RequestError):
+    """Every engine that may serve the request has as many as it may, and its line is full."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "engine_busy"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class InternalError(RequestError):
@@ -111,8 +168,16 @@ class EngineFailed(RequestError):
     code = "engine_failed"
 
 
+class EngineErred(EngineFailed):
+    """The engine answered with an error of its own, or with what no engine answers; the request may be its cause."""
+
+
+class EngineUnreachable(EngineFailed):
+    """No connection to the engine could be made: it never saw the request."""
+
+
 class EngineSilent(RequestError):
-    """The engine took the request and said nothing for `POLYDRAFT_SILENCE_TIMEOUT`; another would take as long."""
+    """The engine took the request and said nothing for as long as it may; another would take as long."""
 
     status = 504
     type = "server_error"
@@ -126,3 +191,33 @@ class LaneNotReady(RequestError):
     type = "server_error"
     code = "lane_not_ready"
     retry_after = 5
+
+
+class TooManyConnections(RequestError):
+    """As many connections as `POLYDRAFT_MAX_CONNECTIONS` are open."""
+
+    status = 503
+    type = "server_error"
+    code = "too_many_connections"
+    retry_after = 1
+
+
+_ANTHROPIC = "/v1/messages"
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+"""Anthropic's names by status (docs.anthropic.com, "Errors"); their own 529 is what HTTP calls 503."""
+
+
+def shaped(error: RequestError, path: str) -> dict[str, Any]:
+    """Give an error's JSON as clients of this path parse it: Anthropic's at and below /v1/messages, else OpenAI's."""
+    if path != _ANTHROPIC and not path.startswith(_ANTHROPIC + "/"):
+        return error.payload()
+    kind = _ANTHROPIC_TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
+    return {"type": "error", "error": {"type": kind, "message": str(error)}}

@@ -4,13 +4,16 @@ Every label's values are a closed set known at the start (lanes, language tags, 
 can make a time series. Ratios are left to PromQL: acceptance length is 1 + accepted / steps.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from serve.exposition import Family
 from serve.routing.lane import Lane
 from serve.routing.language import UNDETERMINED
 from serve.routing.ledger import Drift
@@ -18,7 +21,11 @@ from serve.routing.outcome import Outcome
 
 _TTFT_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _TOKENS_PER_SECOND = (5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 130, 160, 200, 250, 300, 400, 600, 1000)
+_LAG_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
+_LAG_INTERVAL = 0.1
+"""Seconds between two measurements: ten wake-ups a second cost nothing, and a scrape sees hundreds of them."""
 _KEYS = ("lane", "language")
+F = TypeVar("F", Counter, Gauge, Histogram)
 NONE = "none"
 """Lane and reason of a request that was rejected before a lane was chosen."""
 
@@ -27,13 +34,18 @@ class Metrics:
     """The router's own metrics; `observe` takes each finished request once."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.registry = registry
-
         def counter(name: str, text: str, *more: str, labels: Sequence[str] = _KEYS) -> Counter:
-            return Counter(f"polydraft_{name}", text, (*labels, *more), registry=registry)
+            return kept(Counter(f"polydraft_{name}", text, (*labels, *more), registry=registry))
 
-        def histogram(name: str, text: str, buckets: Sequence[float]) -> Histogram:
-            return Histogram(f"polydraft_{name}", text, _KEYS, buckets=buckets, registry=registry)
+        def histogram(name: str, text: str, buckets: Sequence[float], labels: Sequence[str] = _KEYS) -> Histogram:
+            return kept(Histogram(f"polydraft_{name}", text, labels, buckets=buckets, registry=registry))
+
+        def kept(family: F) -> F:
+            self.families.append(family)
+            return family
+
+        self.families: list[Family] = []
+        self._children: dict[tuple[Family, tuple[str, ...]], Family] = {}
 
         self._requests = counter("requests", "Finished requests.", "reason", "end")
         self._unmeasured = counter("unmeasured_requests", "Requests on a drafting lane whose acceptance isn't known.")
@@ -47,18 +59,42 @@ class Metrics:
         )
         self._ttft = histogram("time_to_first_token_seconds", "From the request to its first token.", _TTFT_SECONDS)
         self._rate = histogram("decode_rate", "Output tokens per second after the first.", _TOKENS_PER_SECOND)
+        self._in_flight = kept(
+            Gauge("polydraft_in_flight_requests", "Requests an engine works on.", ("lane",), registry=registry)
+        )
+        self._waiting = kept(
+            Gauge(
+                "polydraft_waiting_requests",
+                "Requests that wait for their engine's turn.",
+                ("lane",),
+                registry=registry,
+            )
+        )
         self._lessons = counter(
             "lessons", "Finished requests by what the ledger took of them.", "lesson", labels=("lane",)
         )
         self._drifts = counter("drifts", "Changes of lanes that the ledger noticed.", "what")
-        self._in_flight = Gauge(
-            "polydraft_in_flight_requests", "Requests an engine works on.", ("lane",), registry=registry
+        self._turned_away = counter(
+            "refused_requests", "Requests refused at the door, by the code of the error.", labels=("code",)
+        )
+        self._lag = histogram(
+            "event_loop_lag_seconds", "How late the event loop woke a task that slept.", _LAG_SECONDS, labels=()
         )
 
     @contextmanager
     def track(self, lane: str) -> Iterator[None]:
         """Count a request as in flight on a lane for as long as the context lasts."""
-        gauge = self._in_flight.labels(lane)
+        gauge = self._child(self._in_flight, (lane,))
+        gauge.inc()
+        try:
+            yield
+        finally:
+            gauge.dec()
+
+    @contextmanager
+    def waits(self, lane: str) -> Iterator[None]:
+        """Count a request as waiting for a lane's engine for as long as the context lasts."""
+        gauge = self._waiting.labels(lane)
         gauge.inc()
         try:
             yield
@@ -67,7 +103,7 @@ class Metrics:
 
     def lesson(self, lane: str, lesson: str) -> None:
         """Count a request that the ledger learned from, or why it didn't."""
-        self._lessons.labels(lane, lesson).inc()
+        self._child(self._lessons, (lane, lesson)).inc()
 
     def drift(self, drift: Drift) -> None:
         """Count a change of a lane."""
@@ -77,21 +113,41 @@ class Metrics:
         """Count one finished request."""
         lane, reason = (outcome.decision.lane, outcome.decision.reason) if outcome.decision else (NONE, NONE)
         keys = (lane, outcome.cell.language if outcome.cell else UNDETERMINED)
-        self._requests.labels(*keys, reason, outcome.end).inc()
-        self._prompt.labels(*keys).inc(outcome.prompt_tokens or 0)
-        self._completion.labels(*keys).inc(outcome.completion_tokens or 0)
+        child = self._child
+        child(self._requests, (*keys, reason, outcome.end)).inc()
+        child(self._prompt, keys).inc(outcome.prompt_tokens or 0)
+        child(self._completion, keys).inc(outcome.completion_tokens or 0)
         if outcome.unmeasured:
-            self._unmeasured.labels(*keys).inc()
+            child(self._unmeasured, keys).inc()
         if outcome.time_to_first_token is not None:
-            self._ttft.labels(*keys).observe(outcome.time_to_first_token)
+            child(self._ttft, keys).observe(outcome.time_to_first_token)
         if outcome.decode_rate is not None:
-            self._rate.labels(*keys).observe(outcome.decode_rate)
+            child(self._rate, keys).observe(outcome.decode_rate)
         if acceptance := outcome.acceptance:
-            self._steps.labels(*keys).inc(acceptance.num_spec_steps)
-            self._drafted.labels(*keys).inc(acceptance.num_draft_tokens)
-            self._accepted.labels(*keys).inc(acceptance.num_accepted_draft_tokens)
+            child(self._steps, keys).inc(acceptance.num_spec_steps)
+            child(self._drafted, keys).inc(acceptance.num_draft_tokens)
+            child(self._accepted, keys).inc(acceptance.num_accepted_draft_tokens)
             for position, accepted in enumerate(acceptance.accepted_per_pos):
-                self._per_pos.labels(*keys, str(position)).inc(accepted)
+                child(self._per_pos, (*keys, str(position))).inc(accepted)
+
+    def _child(self, family: F, labels: tuple[str, ...]) -> F:
+        """Give a family's series; `labels` checks, converts and locks, at three times the cost of counting."""
+        known = self._children.get((family, labels))
+        if known is None:
+            known = self._children[family, labels] = family.labels(*labels)
+        return cast(F, known)
+
+    def refused(self, code: str) -> None:
+        """Count one request that wasn't let in; `code` is that of its error."""
+        self._turned_away.labels(code).inc()
+
+    async def watch_loop(self) -> None:
+        """Measure the event loop's lag until cancelled: whatever holds the loop up, holds every stream up."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _LAG_INTERVAL
+            await asyncio.sleep(_LAG_INTERVAL)
+            self._lag.observe(max(0.0, loop.time() - due))
 
 
 class EngineUp(Collector):

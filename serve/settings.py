@@ -5,7 +5,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -19,6 +19,7 @@ from serve.routing.task import TASKS
 PREFIX = "POLYDRAFT_"
 
 _BASE_URL = re.compile(r"https?://[^/\s]+/?")
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _LANE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
@@ -55,12 +56,57 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
     max_payload_bytes: int = Field(default=32 * 2**20, ge=1024, description="Largest payload taken, in bytes.")
-    connect_timeout: float = Field(default=5, gt=0, description="Seconds to connect to an engine.")
-    silence_timeout: float = Field(
-        default=600, gt=0, description="Seconds without a byte from an engine after which it counts as broken."
+    keys_file: Path | None = Field(
+        default=None, description="File of API keys, as `polydraft keys` writes it; without one no key is asked for."
     )
+    without_keys: Literal["loopback", "anywhere"] = Field(
+        default="loopback", description="Where a router without keys may listen; `anywhere` is for containers."
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="JSON list of public names that a router without keys answers to, such as box.example."
+    )
+    open_metrics: bool = Field(default=False, description="Whether /metrics needs no key.")
+    tls_cert_file: Path | None = Field(default=None, description="Certificate with its chain, PEM; then it is HTTPS.")
+    tls_key_file: Path | None = Field(default=None, description="The certificate's key, PEM, not encrypted.")
+    engine_key_file: Path | None = Field(default=None, description="File with the key that the engines ask for.")
+    traces_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://\S+$",
+        description="Where OpenTelemetry's traces go, OTLP over HTTP; nowhere without.",
+    )
+    max_head_bytes: int = Field(default=32 * 2**10, ge=1024, description="Largest head of a request, in bytes.")
+    max_headers: int = Field(default=100, ge=10, description="Most headers of a request.")
+    head_timeout: float = Field(default=10, gt=0, description="Seconds that a request's head may take to arrive.")
+    payload_timeout: float = Field(default=60, gt=0, description="Seconds that its payload may then take.")
+    max_connections: int = Field(default=4096, ge=1, description="Connections that may be open at once.")
+    keepalive_timeout: int = Field(
+        default=120, ge=1, description="Seconds that a client's connection is kept open after an answer."
+    )
+    connect_timeout: float = Field(default=5, gt=0, description="Seconds to connect to an engine.")
+    first_byte_timeout: float = Field(
+        default=600, gt=0, description="Seconds until a stream's first byte, after which its engine counts as broken."
+    )
+    silence_timeout: float = Field(
+        default=600, gt=0, description="Seconds without a further byte, after which an engine counts as broken."
+    )
+    whole_timeout: float = Field(default=3600, gt=0, description="Seconds that an answer that isn't streamed may take.")
+    ping_interval: float = Field(
+        default=15, ge=0, description="Seconds of silence after which a stream's client gets a comment; 0 is never."
+    )
+    client_timeout: float = Field(
+        default=300, gt=0, description="Seconds in which a client must read something of what is sent, or is cut off."
+    )
+    max_running: int = Field(default=256, ge=1, description="Requests that an engine gets at once.")
+    max_waiting: int = Field(default=1024, ge=0, description="Requests that may wait for that, an engine.")
+    breaker_failures: int = Field(
+        default=5, ge=1, description="Failures of an engine in a row, after which it is left alone."
+    )
+    breaker_pause: float = Field(default=10, gt=0, description="Seconds for which it is then left alone.")
     probe_timeout: float = Field(default=5, gt=0, description="Seconds that an engine's health check may take.")
     probe_interval: float = Field(default=1, gt=0, description="Seconds between two health checks of an engine.")
+    drain_delay: float = Field(
+        default=0, ge=0, description="Seconds for which a router that was told to stop isn't ready, but takes requests."
+    )
     drain_timeout: int = Field(
         default=30, ge=0, description="Seconds that running requests get to finish when the router is told to stop."
     )
@@ -79,6 +125,20 @@ class Settings(BaseSettings):
             if lane.drafts != (lane.draft_tokens > 0):
                 raise ValueError(f"lane {lane.name}: give both `method` and `draft_tokens`, or (for the body) neither")
         return lanes
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not _HOST_NAME.fullmatch(host.lower()):
+                raise ValueError(f"{host!r} isn't a host's name; leave out scheme and port")
+        return tuple(host.lower() for host in hosts)
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("TLS needs both TLS_CERT_FILE and TLS_KEY_FILE")
+        return self
 
     @model_validator(mode="after")
     def _check_table(self) -> Self:

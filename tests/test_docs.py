@@ -30,9 +30,10 @@ PATHS = [
     if isinstance(route, APIRoute)
 ]
 COMMANDS: dict[str, click.Command] = typer.main.get_command(command_line.cli).commands  # type: ignore[attr-defined]
+NESTED = [deeper for command in COMMANDS.values() for deeper in getattr(command, "commands", {}).values()]
 OPTIONS = [
     option
-    for command in COMMANDS.values()
+    for command in (*COMMANDS.values(), *NESTED)
     for parameter in command.params
     for option in parameter.opts
     if "--" in option

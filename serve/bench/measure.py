@@ -6,7 +6,7 @@ flatter drafters.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -14,6 +14,7 @@ import aiohttp
 from serve.bench.prompts import Prompt
 from serve.errors import ConfigError
 from serve.proxy import sse, vllm
+from serve.proxy.dialect import CHAT
 from serve.routing.outcome import Acceptance
 
 Progress = Callable[[int, int], None]
@@ -39,12 +40,14 @@ class Sample:
     acceptance: Acceptance | None
 
 
-async def measure(url: str, plan: Plan, progress: Progress) -> list[Sample]:
+async def measure(
+    url: str, plan: Plan, progress: Progress, credentials: Mapping[str, str] | None = None
+) -> list[Sample]:
     """Measure every lane of the router at `url`; `progress` is told how many of how many requests are done.
 
     Raises ConfigError if the router can't be reached, isn't ready or refuses a prompt.
     """
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=600)) as client:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=600), headers=credentials) as client:
         try:
             lanes = await _lanes(client, url)
             for lane in lanes:  # the first request of an engine warms caches and counts for nothing
@@ -97,11 +100,11 @@ async def _ask(client: aiohttp.ClientSession, url: str, lane: str, plan: Plan, p
         if response.status != 200:
             raise ConfigError(f"{url}: lane {lane} answered {response.status}: {(await response.text())[:200]}")
         async for event in _events(response):
-            if vllm.is_usage_chunk(event):
+            if CHAT.is_count(event):
                 report = vllm.report(vllm.decode(sse.data(event)))
-            elif vllm.is_error(event):
+            elif CHAT.is_error(event):
                 raise ConfigError(f"{url}: lane {lane} failed: {sse.data(event)[:200].decode(errors='replace')}")
-            elif not vllm.is_end(event):
+            elif not CHAT.is_end(event):
                 last = time.perf_counter()
                 first = first or last
     return Sample(prompt, lane, report.completion_tokens or 0, last - first, report.acceptance)

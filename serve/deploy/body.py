@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     StringConstraints,
@@ -167,10 +168,17 @@ class Example(Table):
 
 
 class BodyMemory(Table):
-    """What one engine with this body holds on its accelerators, KV cache and drafter apart, in GiB."""
+    """What one engine with this body holds, in GiB; KV cache and drafters are stated where they are chosen.
+
+    `weights_gib` and `kv_sequence_gib`, the KV cache of one sequence of `max-model-len` tokens, are spread over the
+    accelerators that an engine spans; `overhead_gib` (context, kernels, activations) and `graphs_gib` (captured CUDA
+    graphs) come on each of them.
+    """
 
     weights_gib: PositiveFloat
-    engine_gib: PositiveFloat
+    overhead_gib: PositiveFloat
+    graphs_gib: NonNegativeFloat
+    kv_sequence_gib: PositiveFloat
     source: Text
 
 
@@ -181,6 +189,7 @@ class Body(Table):
     model: Text
     revision: Revision = "unresolved"
     license: Text
+    download_gib: PositiveFloat | None = None
     flags: Flags = {}
     one_engine: bool = False
     memory: BodyMemory | None = None

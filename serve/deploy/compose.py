@@ -45,7 +45,11 @@ def _volume(profile: Profile) -> str:
 
 def _router(profile: Profile, each: Builds) -> dict[str, Any]:
     body = profile.served
-    own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": str(ROUTER_PORT)}  # noqa: S104 the container's own network
+    own = {
+        "POLYDRAFT_HOST": "0.0.0.0",  # noqa: S104 the container's own network
+        "POLYDRAFT_PORT": str(ROUTER_PORT),
+        "POLYDRAFT_WITHOUT_KEYS": "anywhere",  # the port is published on loopback alone
+    }
     services = {lane.name: _service(profile, body.engine_of(lane.name).name) for lane in body.lanes}
     upstreams = {lane: f"http://{service}:{ENGINE_PORT}" for lane, service in services.items()}
     first, *rest = dict.fromkeys(services.values())

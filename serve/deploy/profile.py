@@ -10,12 +10,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from serve.deploy.body import Body, Engine, Flags, Name, Table, Text, check_flags
 from serve.errors import ConfigError
 
 PROFILES = Path(__file__).with_name("profiles")
+
+# vLLM's own (0.33, config/cache.py).
+DEFAULT_UTILIZATION = 0.92
 
 # Where `polydraft up` puts the first engine; each further lane takes the next port.
 FIRST_ENGINE_PORT = 8101
@@ -24,11 +35,34 @@ VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 
 
 class HostMemory(Table):
-    """What one accelerator offers (GiB usable) and what must stay free on it."""
+    """One accelerator's memory in GiB, or the whole pool where the accelerator shares it with the operating system.
+
+    `gib` is free when idle, `total_gib` what `gpu-memory-utilization` is a share of, `reserve_gib` what must stay free,
+    `start_gib` what a starting engine takes on top and gives back.
+    """
 
     gib: PositiveFloat
+    total_gib: PositiveFloat
     reserve_gib: PositiveFloat
+    start_gib: NonNegativeFloat = 0.0
     source: Text
+
+
+class Known(Table):
+    """A version of the driver or the kernel (its beginning), and what is known of it."""
+
+    version: Annotated[str, StringConstraints(pattern=r"^[0-9]+([.-][0-9]+)*$")]
+    why: Text
+
+
+class Gpu(Table):
+    """What the accelerators must be: nvidia-smi's name of them (its beginning), compute capability, driver."""
+
+    name: Text
+    compute_capability: Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+$")]
+    driver: Known
+    bad_drivers: tuple[Known, ...] = ()
+    bad_kernels: tuple[Known, ...] = ()
 
 
 class Host(Table):
@@ -40,11 +74,14 @@ class Host(Table):
     tensor_parallel_size: PositiveInt = 1
     unified_memory: bool = False
     memory: HostMemory | None = None
+    gpu: Gpu | None = None
 
     @model_validator(mode="after")
     def _counts_agree(self) -> Self:
         if (self.accelerator == "cpu") != (self.gpus == 0):
             raise ValueError('gpus: must be 0 for accelerator = "cpu" and at least 1 for any other')
+        if (self.gpu is None) != (self.gpus == 0):
+            raise ValueError("gpu: must say which card it is, and is left out where there is none")
         if self.tensor_parallel_size > max(self.gpus, 1):
             raise ValueError(
                 f"tensor-parallel-size: {self.tensor_parallel_size} is more than the {self.gpus} gpus; lower it"
@@ -75,10 +112,8 @@ class Profile(Table):
         if self.body not in self.bodies:
             raise ValueError(f"body: {self.body!r} isn't one of [bodies.*]; use one of {sorted(self.bodies)}")
         check_flags("flags", self.flags)
-        if self.host.accelerator == "cpu":
-            return self
         for name, body in self.bodies.items():
-            for lane in body.unmeasured():
+            for lane in body.unmeasured() if self.host.accelerator != "cpu" else ():
                 raise ValueError(f"bodies.{name}.lanes: {lane!r} has no figure in any cell; measure it or leave it out")
             self._check_memory(f"bodies.{name}", body)
         return self
@@ -92,14 +127,35 @@ class Profile(Table):
         """Return an engine's flags: its lane's own over the body's over the profile's."""
         return self.flags | body.flags | engine.flags
 
+    def parts(self, body: Body, engine: Engine) -> dict[str, float]:
+        """Return what an engine holds on each accelerator it spans, by part in GiB; nothing if no memory is stated.
+
+        Without `kv-cache-memory-bytes` vLLM fills `gpu-memory-utilization` of the accelerator with KV cache.
+        """
+        stated, host = body.memory, self.host.memory
+        if stated is None:
+            return {}
+        ranks = self.host.tensor_parallel_size
+        held = {
+            "weights": stated.weights_gib / ranks,
+            "overhead": stated.overhead_gib,
+            "graphs": stated.graphs_gib,
+            **{f"drafter {lane.name}": lane.drafter_gib / ranks for lane in engine.lanes if lane.drafter_gib},
+        }
+        kv = self.engine_flags(body, engine).get("kv-cache-memory-bytes")  # vLLM counts it per accelerator
+        if isinstance(kv, int):
+            return held | {"KV cache": kv / 2**30}
+        share = self.utilization(body, engine) * host.total_gib if host else 0.0
+        return held | {"KV cache": max(0.0, share - sum(held.values()))}
+
+    def utilization(self, body: Body, engine: Engine) -> float:
+        """Return an engine's `gpu-memory-utilization`."""
+        stated = self.engine_flags(body, engine).get("gpu-memory-utilization", DEFAULT_UTILIZATION)
+        return float(stated) if isinstance(stated, (int, float)) else DEFAULT_UTILIZATION
+
     def engine_gib(self, body: Body, engine: Engine) -> float:
         """Return what an engine holds on each accelerator it spans, in GiB; 0 if no memory is stated."""
-        if body.memory is None:
-            return 0.0
-        kv = self.engine_flags(body, engine).get("kv-cache-memory-bytes")  # vLLM counts it per accelerator
-        drafters = sum(lane.drafter_gib or 0.0 for lane in engine.lanes)
-        spread = (body.memory.weights_gib + drafters) / self.host.tensor_parallel_size
-        return spread + body.memory.engine_gib + (kv / 2**30 if isinstance(kv, int) else 0.0)
+        return sum(self.parts(body, engine).values())
 
     def engine_port(self, engine: str, first: int = FIRST_ENGINE_PORT) -> int:
         """Return the port of an engine where engines share a network; the first one's is `first`."""
@@ -133,7 +189,8 @@ class Profile(Table):
         if self.host.memory is None:
             return
         if body.memory is None:
-            raise ValueError(f"{where}.memory: is missing; state weights-gib, engine-gib and their source")
+            fields = "weights-gib, overhead-gib, graphs-gib, kv-sequence-gib"
+            raise ValueError(f"{where}.memory: is missing; state {fields} and their source")
         planned = sum(self.engine_gib(body, engine) for engine in body.engines)
         available = self.host.memory.gib - self.host.memory.reserve_gib
         if planned > available:

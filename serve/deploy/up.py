@@ -10,7 +10,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import sys
 import time
 from asyncio.subprocess import DEVNULL, Process
@@ -20,8 +19,10 @@ from pathlib import Path
 
 import aiohttp
 
+from serve.deploy import memory
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.profile import Profile
+from serve.deploy.reading import MEMORY, port_taken, take
 from serve.errors import ConfigError
 
 Say = Callable[[str], None]
@@ -58,9 +59,13 @@ class Child:
 async def up(profile: Profile, place: Place, say: Say) -> int:
     """Start everything, wait until told to stop, stop everything; return the exit code.
 
-    Raises ConfigError before anything was started if the profile needs a GPU, a port is taken or vLLM isn't installed.
+    Raises ConfigError before anything was started if the profile needs a GPU, a port is taken, vLLM isn't installed or
+    the engines don't fit into the memory that is free.
     """
     _check(profile, place)
+    planned = memory.plan(profile, memory.free(profile, take(MEMORY, [])))
+    memory.check(planned)
+    say(f"memory: the engines take {planned.held:.1f} of {planned.pool.free:.1f} GiB that are available")
     _adopt_orphans()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -121,13 +126,9 @@ def _check(profile: Profile, place: Place) -> None:
     if len(set(ports)) < len(ports) or max(ports) > 65535:
         raise ConfigError(f"ports {', '.join(map(str, ports))} must differ and be at most 65535; change --engine-port")
     for port in ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                fix = f"stop what listens there, or run: polydraft up {profile.name} --port 8200 --engine-port 8301"
-                raise ConfigError(f"port {port} is taken ({error.strerror}); {fix}") from None
+        if taken := port_taken(port):
+            fix = f"stop what listens there, or run: polydraft up {profile.name} --port 8200 --engine-port 8301"
+            raise ConfigError(f"port {port} is taken ({taken}); {fix}")
 
 
 def _adopt_orphans() -> None:

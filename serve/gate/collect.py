@@ -45,9 +45,9 @@ class Plan:
     samples: int
 
 
-async def collect(url: str, plan: Plan, progress: Progress) -> Evidence:
+async def collect(url: str, plan: Plan, progress: Progress, credentials: Mapping[str, str] | None = None) -> Evidence:
     """Ask everything; raises ConfigError if the router can't be reached, isn't ready or refuses a request."""
-    async with reach(url) as router:
+    async with reach(url, credentials) as router:
         evidence = Evidence(await router.lanes())
         collector = _Collector(router, plan, evidence, progress)
         await collector.greedy()

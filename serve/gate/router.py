@@ -114,11 +114,12 @@ class Router:
 
 
 @asynccontextmanager
-async def reach(url: str) -> AsyncIterator[Router]:
+async def reach(url: str, credentials: Mapping[str, str] | None = None) -> AsyncIterator[Router]:
     """Open a router; inside, what goes wrong on the way to it is a ConfigError."""
     # A connection a request: the router closes idle ones, and a request on one that it is just closing would be lost.
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=600), connector=connector) as client:
+    limit = aiohttp.ClientTimeout(total=600)
+    async with aiohttp.ClientSession(timeout=limit, connector=connector, headers=credentials) as client:
         try:
             yield Router(client, url)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):

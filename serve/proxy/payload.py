@@ -1,11 +1,11 @@
 """Reads the JSON that a client sends, and refuses what no engine could answer. Unknown fields are left as they are."""
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from serve.errors import InvalidPayload
+from serve.proxy import quick_json
 from serve.routing.cell import Endpoint
 
 MAX_DEPTH = 100
@@ -27,7 +27,7 @@ def parse(raw: bytes) -> Payload:
     if brackets + raw.count(b",") > MAX_VALUES:
         raise InvalidPayload(f"The payload has more than {MAX_VALUES} values.")
     try:
-        payload = json.loads(raw.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+        payload = quick_json.read(raw, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise InvalidPayload(f"The payload is nested deeper than {MAX_DEPTH} levels.") from None
     except UnicodeDecodeError:
@@ -46,10 +46,12 @@ def check(payload: Payload, endpoint: Endpoint) -> None:
 
     Everything else is the engine's to judge. Raises InvalidPayload, naming the field.
     """
-    if endpoint == "chat":
+    if endpoint in ("chat", "messages"):
         _check_messages(payload.get("messages"))
-    elif "prompt" not in payload or not isinstance(payload["prompt"], str | list) or not payload["prompt"]:
-        raise InvalidPayload("`prompt` must be a string or a list, and not empty.", param="prompt")
+    else:
+        field = "prompt" if endpoint == "completions" else "input"
+        if not isinstance(payload.get(field), str | list) or not payload[field]:
+            raise InvalidPayload(f"`{field}` must be a string or a list, and not empty.", param=field)
     _expect(payload, "model", str, "a string")
     _expect(payload, "stream", bool, "true or false")
     _expect(payload, "stream_options", dict, "an object")
@@ -57,8 +59,19 @@ def check(payload: Payload, endpoint: Endpoint) -> None:
 
 
 def endpoint_of(payload: Mapping[str, Any]) -> Endpoint:
-    """Tell which endpoint a payload is meant for: `messages` is chat, `prompt` is completions."""
-    return "completions" if "prompt" in payload and "messages" not in payload else "chat"
+    """Tell which endpoint a payload is meant for: `input` is responses, `prompt` completions, `messages` chat.
+
+    A `messages` payload is Anthropic's where it has a field that OpenAI's chat doesn't know.
+    """
+    if "messages" in payload:
+        thinks = isinstance(payload.get("thinking"), dict)
+        return "messages" if thinks or not _ANTHROPIC.isdisjoint(payload) else "chat"
+    if "input" in payload:
+        return "responses"
+    return "completions" if "prompt" in payload else "chat"
+
+
+_ANTHROPIC = frozenset({"system", "stop_sequences", "output_config"})
 
 
 def _check_messages(messages: object) -> None:
@@ -67,6 +80,11 @@ def _check_messages(messages: object) -> None:
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise InvalidPayload(f"`messages[{index}]` must be an object with a `role`.", param=f"messages[{index}]")
+
+
+def check_model(payload: Payload) -> None:
+    """Refuse a payload whose model isn't named by a string; raises InvalidPayload."""
+    _expect(payload, "model", str, "a string")
 
 
 def _expect(payload: Payload, field: str, kind: type, wanted: str) -> None:

@@ -1,116 +1,220 @@
 """Carries one request to an engine and the answer back, byte for byte but for the usage chunk that nobody asked for.
 
 Before the first byte another lane may still stand in; after it nothing can be taken back, so a broken engine ends the
-stream with an error event. However it ends, exactly one Outcome is observed.
+stream with an error event. However it ends, exactly one Outcome is observed. A relay doesn't know which server the
+client's connection belongs to: `run` takes any Client, and calling it as an ASGI application is one way to get one.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from serve.errors import EngineFailed, EngineSilent, LaneNotReady, RequestError
-from serve.proxy import sse, vllm
-from serve.proxy.upstream import Answer, Upstream
-from serve.routing.cell import Cell, Endpoint
+from serve.errors import (
+    EngineBusy,
+    EngineErred,
+    EngineFailed,
+    EngineSilent,
+    EngineUnreachable,
+    LaneNotReady,
+    RequestError,
+    shaped,
+)
+from serve.proxy import answer, vllm
+from serve.proxy.answer import Answer
+from serve.proxy.client import AsgiClient, Client
+from serve.proxy.dialect import DIALECTS, RESPONSES, Dialect
+from serve.proxy.fingerprint import Stamp
+from serve.proxy.progress import Progress
+from serve.proxy.upstream import Upstream
+from serve.routing.cell import Cell
 from serve.routing.lane import Lane
-from serve.routing.outcome import End, Outcome
+from serve.routing.language import UNDETERMINED
+from serve.routing.outcome import Asked, Outcome
 from serve.routing.policy import Decision
 
 Observe = Callable[[Outcome], None]
 Track = Callable[[str], AbstractContextManager[None]]
 Clock = Callable[[], float]
 
+_FAREWELL = 1.0
+"""Seconds in which a client that reads slowly may take the error that ends its answer when the router stops."""
+
 HEADERS = ("x-polydraft-lane", "x-polydraft-language", "x-polydraft-reason")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One admitted request: where it may go, preferred lane first, and what the relay has to know of it."""
+    """One admitted request: where it may go, preferred lane first, and what the relay has to know of it.
+
+    `path` is the engine's, with the query; `payload` is None where the request has none, and `raw` is what the client
+    sent of it; `model` is the name that the client used, where it isn't the engine's own; `finished` is told the
+    outcome beside the observers of all requests.
+    """
 
     request_id: str
-    endpoint: Endpoint
-    cell: Cell
+    endpoint: Asked
+    cell: Cell | None
     decision: Decision
     lanes: tuple[Lane, ...]
-    payload: Mapping[str, Any]
+    payload: Mapping[str, Any] | None
     headers: Mapping[str, str]
     streamed: bool
     wants_usage: bool
+    path: str
+    raw: bytes = b""
+    method: str = "POST"
+    model: str | None = None
+    finished: Observe | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """What this request's events mean; whatever streams and isn't one of the four that generate is a response."""
+        return DIALECTS.get(self.endpoint, RESPONSES)
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What a relay works with: engines by base URL, the model's name there, observers, and the clock (seconds)."""
+    """What a relay works with: engines by base URL, the model's name there, observers, and the clock (seconds).
+
+    `ping` is how many seconds a stream may say nothing to its client before a comment does; 0 is never.
+    """
 
     model: str
     upstreams: Mapping[str, Upstream]
     shared: frozenset[str]
     observers: Sequence[Observe]
     track: Track
+    waits: Track
     clock: Clock
-
-
-@dataclass(slots=True)
-class Progress:
-    """What is known of a request so far; becomes its Outcome."""
-
-    started: float
-    lane: Lane
-    decision: Decision
-    status: int = 0
-    end: End = "failed"
-    error: End | None = None
-    done: bool = False
-    first: float | None = None
-    last: float | None = None
-    report: vllm.Report = field(default_factory=vllm.Report)
+    ping: float = 0
 
 
 class Relay(Response):
-    """The response of one job: an ASGI application that writes its own head, once an engine has sent one."""
+    """The response of one job: writes its own head, once an engine has sent some content."""
 
     def __init__(self, job: Job, wiring: Wiring, started: float) -> None:
         super().__init__()
-        self._job = job
-        self._wiring = wiring
+        self._job, self._wiring = job, wiring
+        self._dialect = job.dialect
         self._progress = Progress(started, job.lanes[0], job.decision)
+        self._answer: Answer | None = None
+        self._pinger: asyncio.TimerHandle | None = None
+        self._observed = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request, or stop at once when the client leaves; cancelling closes the engine's connection."""
-        work = asyncio.create_task(self._work(send))
-        left = asyncio.create_task(_until_disconnect(receive))
+        """Answer through an ASGI server, or stop at once when the client leaves."""
+        client = AsgiClient(send, self)
+        work = asyncio.create_task(self.run(client))
+        work.add_done_callback(lambda _: client.close())
+        tasks = (work, asyncio.create_task(client.pump()), asyncio.create_task(_until_disconnect(receive)))
         try:
-            await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                self._progress.end = "aborted"
+            await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_COMPLETED)
+            client.gone = tasks[2].done()
+        except asyncio.CancelledError:  # the router stops, now: what the client is still to hear goes out at once
+            work.cancel()
+            if not self._observed:
+                self.cancelled(client)
+            await asyncio.wait([tasks[1]], timeout=_FAREWELL)
+            return
         finally:
-            for task in (work, left):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(work, left, return_exceptions=True)
-            self._observe()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if not work.cancelled():
             work.result()
 
-    async def _work(self, send: Send) -> None:
+    async def run(self, client: Client) -> None:
+        """Answer a client. Cancelling it, because the client left, closes the engine's connection."""
+        self._arm(client, self._progress.started)
+        try:
+            await self._work(client)
+        except asyncio.CancelledError:
+            self._progress.end = "aborted" if client.gone else "failed"
+            self._release()
+            raise
+        finally:
+            if self._pinger:
+                self._pinger.cancel()
+            self._answer = self._pinger = None  # both know the client, which knows us: a circle is freed late
+            if not self._observed:
+                self._observe()
+
+    def cancelled(self, client: Client) -> None:
+        """Finish what a cancelled `run` couldn't: a client that is still there learns that the router stops."""
+        if not self._observed:  # cancelled before it began, or not yet aware of it
+            self._progress.end = "aborted" if client.gone else "failed"
+            self._observe()
+        if not client.gone:
+            self._release()
+            self._fail(client, LaneNotReady("The router stopped before the answer was complete; try again."))
+
+    def pause(self) -> None:
+        """Hold the engine back: the client reads more slowly than it writes."""
+        if self._answer and self._answer.source:
+            self._answer.source.pause()
+
+    def resume(self) -> None:
+        """Let the engine go on."""
+        if self._answer and self._answer.source:
+            self._answer.source.resume()
+
+    async def _work(self, client: Client) -> None:
+        """Try the lanes until one answers. An engine that broke on the request is followed by one other at most.
+
+        For the request itself may be what breaks them.
+        """
         failure: RequestError = LaneNotReady("No engine is ready; try again in a few seconds.")
+        blamed: list[Upstream] = []
         for lane in self._job.lanes:
             self._turn_to(lane)
             try:
-                await self._serve(lane, send)
+                await self._serve(lane, client)
+                for upstream in blamed:  # another engine answers what it answered with an error
+                    upstream.erred()
                 return
-            except (EngineFailed, LaneNotReady) as error:
+            except EngineErred as error:
                 failure = error
-            except EngineSilent as error:
+                blamed.append(self._wiring.upstreams[lane.upstream])
+            except LaneNotReady as error:  # where another lane only is full, that is what the client should hear
+                failure = failure if isinstance(failure, EngineBusy) else error
+            except (EngineBusy, EngineFailed, EngineSilent) as error:
                 failure = error
+            if self._progress.sent or not self._may_go_on(failure):
                 break
-        self._progress.status = failure.status
-        await send_error(send, failure, self._response_headers())
+        self._release()
+        self._fail(client, failure)
+
+    def _may_go_on(self, failure: RequestError) -> bool:
+        if isinstance(failure, EngineFailed) and not isinstance(failure, EngineUnreachable):
+            self._progress.broken += 1
+        return not isinstance(failure, EngineSilent) and self._progress.broken < 2
+
+    def _release(self) -> None:
+        if self._answer:
+            self._answer.release()
+
+    def _fail(self, client: Client, failure: RequestError) -> None:
+        progress = self._progress
+        if client.started:
+            if progress.done or progress.error:  # whatever broke then, the client has all that there is
+                progress.end = progress.error or "complete"
+            else:
+                client.write(self._dialect.failure(failure, progress.events))
+            return client.end()
+        progress.status = failure.status
+        raw = json.dumps(shaped(failure, self._job.path)).encode()
+        retry = [] if failure.retry_after is None else [(b"retry-after", b"%d" % failure.retry_after)]
+        head = [(b"content-type", b"application/json"), *retry, *self._named()]
+        client.start(failure.status, head, len(raw))
+        client.write(raw)
+        return client.end()
 
     def _turn_to(self, lane: Lane) -> None:
         """Note that this lane serves now; any lane but the decided one is a fallback."""
@@ -119,85 +223,60 @@ class Relay(Response):
         if lane.name != self._job.decision.lane:
             progress.decision = replace(self._job.decision, lane=lane.name, reason="fallback")
 
-    async def _serve(self, lane: Lane, send: Send) -> None:
+    async def _serve(self, lane: Lane, client: Client) -> None:
+        """Have one lane answer; raises what makes the next one try, or what ends a stream that has begun."""
         job, wiring = self._job, self._wiring
-        payload = vllm.prepare(job.payload, wiring.model, lane, shared=lane.upstream in wiring.shared)
         upstream = wiring.upstreams[lane.upstream]
-        with wiring.track(lane.name):
-            async with upstream.open(vllm.PATHS[job.endpoint], payload, job.headers, streamed=job.streamed) as answer:
-                _refuse_unusable(answer)
-                await (self._stream(answer, send) if answer.streams else self._whole(answer, send))
+        payload = None
+        if job.payload is not None:
+            shared = lane.upstream in wiring.shared
+            payload = vllm.prepare(job.payload, job.raw, job.endpoint, wiring.model, lane, shared=shared)
+        async with upstream.slots.one(partial(wiring.waits, lane.name)):
+            if not upstream.ready:  # it may have failed while the request stood in line
+                raise LaneNotReady("The engine isn't ready any more; try again in a few seconds.")
+            with wiring.track(lane.name):
+                self._answer = self._receiver(client, upstream)
+                await upstream.send(job.method, job.path, payload, job.headers, self._answer, streamed=job.streamed)
+                self._answer.finish()
 
-    async def _whole(self, answer: Answer, send: Send) -> None:
-        raw = await answer.read()
-        retry = [] if answer.retry_after is None else [(b"retry-after", answer.retry_after.encode("latin-1"))]
-        await self._start(answer, send, [(b"content-length", str(len(raw)).encode()), *retry])
-        await send({"type": "http.response.body", "body": raw})
-        progress = self._progress
-        progress.report = vllm.report(vllm.decode(raw))
-        progress.end = "complete" if answer.status < 400 else "refused"
+    def _receiver(self, client: Client, upstream: Upstream) -> Answer:
+        job = self._job
+        as_asked = job.wants_usage or self._dialect.counts
+        return Answer(
+            client,
+            self._progress,
+            self._dialect,
+            self._wiring.clock,
+            self._named,
+            model=job.model,
+            stamp=None if as_asked else Stamp(upstream.fingerprint),
+        )
 
-    async def _stream(self, answer: Answer, send: Send) -> None:
-        await self._start(answer, send, [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")])
-        progress = self._progress
-        try:
-            async for block in self._events(answer):
-                await send({"type": "http.response.body", "body": block, "more_body": True})
-            if not progress.done:
-                raise EngineFailed("The engine ended its stream before it was complete.")
-            progress.end = progress.error or "complete"
-        except (EngineFailed, EngineSilent) as error:
-            event = sse.ERROR % json.dumps(error.payload()).encode()
-            await send({"type": "http.response.body", "body": event, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    def _arm(self, client: Client, last: float) -> None:
+        """Set the timer that looks whether the client has to be shown that its stream is alive."""
+        if self._job.streamed and self._wiring.ping:
+            wait = last + self._wiring.ping - self._wiring.clock()
+            self._pinger = asyncio.get_running_loop().call_later(max(0, wait), self._ping, client, last)
 
-    async def _events(self, answer: Answer) -> AsyncIterator[bytes]:
-        """Give what may go to the client, a block for each chunk that completes an event."""
-        splitter = sse.Splitter()
-        async for chunk in answer.chunks():
-            events = [event for event in splitter.feed(chunk) if self._passes(event)]
-            if events:
-                yield b"".join(events)
-        # Half an event is of no use to anybody, and would swallow the error event that follows it.
-        if vllm.is_end(rest := splitter.rest()) and self._passes(rest):
-            yield rest
+    def _ping(self, client: Client, last: float) -> None:
+        now = self._wiring.clock()
+        written = max(last, self._progress.last or 0)
+        if written + self._wiring.ping <= now:
+            written = now
+            if not client.paused:
+                self._progress.status = self._progress.status or 200
+                answer.ping(client, self._named())
+        self._arm(client, written)
 
-    def _passes(self, event: bytes) -> bool:
-        """Read the clock for an event with output, the report off the usage chunk; tell whether the client gets it."""
-        progress = self._progress
-        if vllm.is_usage_chunk(event):
-            progress.report = vllm.report(vllm.decode(sse.data(event)))
-            return self._job.wants_usage
-        if vllm.is_end(event):
-            progress.done = True
-        elif vllm.is_error(event):
-            progress.error = "failed" if progress.first else "refused"
-        else:
-            progress.last = self._wiring.clock()
-            progress.first = progress.first or progress.last
-        return True
-
-    async def _start(self, answer: Answer, send: Send, extra: Sequence[tuple[bytes, bytes]]) -> None:
-        self._progress.status = answer.status
-        head = [(b"content-type", answer.content_type.encode("latin-1")), *extra, *self._response_headers()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": head})
-
-    def _response_headers(self) -> list[tuple[bytes, bytes]]:
+    def _named(self) -> list[tuple[bytes, bytes]]:
         named = headers(self._job.request_id, self._job.cell, self._progress.decision)
         return [(name.encode(), value.encode()) for name, value in named.items()]
 
     def _observe(self) -> None:
+        self._observed = True
         outcome = _outcome(self._job, self._progress, self._wiring.clock())
-        for observe in self._wiring.observers:
+        for observe in (*self._wiring.observers, *filter(None, [self._job.finished])):
             observe(outcome)
-
-
-def _refuse_unusable(answer: Answer) -> None:
-    """Raise what makes another lane stand in: nothing of such an answer has reached the client yet."""
-    if answer.status == 503:
-        raise LaneNotReady("The engine isn't ready; try again in a few seconds.")
-    if answer.status >= 500 or 300 <= answer.status < 400:
-        raise EngineFailed(f"The engine answered with status {answer.status}.")
 
 
 def _outcome(job: Job, progress: Progress, now: float) -> Outcome:
@@ -207,13 +286,13 @@ def _outcome(job: Job, progress: Progress, now: float) -> Outcome:
         endpoint=job.endpoint,
         cell=job.cell,
         decision=progress.decision,
-        drafted=progress.lane.drafts,
+        drafted=progress.lane.drafts and job.cell is not None,
         streamed=job.streamed,
         status=progress.status or (500 if progress.end == "failed" else 0),
         end=progress.end,
         duration=now - progress.started,
         time_to_first_token=report.time_to_first_token if progress.first is None else progress.first - progress.started,
-        decode_rate=_decode_rate(progress),
+        decode_rate=progress.decode_rate(),
         generation_time=report.generation_time,
         prompt_tokens=report.prompt_tokens,
         completion_tokens=report.completion_tokens,
@@ -221,32 +300,13 @@ def _outcome(job: Job, progress: Progress, now: float) -> Outcome:
     )
 
 
-def _decode_rate(progress: Progress) -> float | None:
-    """Output tokens per second after the first: by our own clock on streams, by the engine's on whole answers."""
-    tokens = progress.report.completion_tokens
-    if progress.first is not None and progress.last is not None:
-        spent: float | None = progress.last - progress.first
-    else:
-        spent = progress.report.generation_time
-    return (tokens - 1) / spent if tokens and tokens > 1 and spent else None
-
-
 def headers(request_id: str, cell: Cell | None, decision: Decision | None) -> dict[str, str]:
     """Give the headers that say who answered a request and why, as far as that is known."""
     named = {"x-request-id": request_id}
-    if cell and decision:
-        named |= dict(zip(HEADERS, (decision.lane, cell.language, decision.reason), strict=True))
+    if decision:
+        language = cell.language if cell else UNDETERMINED
+        named |= dict(zip(HEADERS, (decision.lane, language, decision.reason), strict=True))
     return named
-
-
-async def send_error(send: Send, error: RequestError, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
-    """Answer with an error in OpenAI's shape."""
-    raw = json.dumps(error.payload()).encode()
-    retry = [] if error.retry_after is None else [(b"retry-after", str(error.retry_after).encode())]
-    fixed = [(b"content-type", b"application/json"), (b"content-length", str(len(raw)).encode()), *retry]
-    start: Message = {"type": "http.response.start", "status": error.status, "headers": [*fixed, *more]}
-    await send(start)
-    await send({"type": "http.response.body", "body": raw})
 
 
 async def _until_disconnect(receive: Receive) -> None:

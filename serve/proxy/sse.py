@@ -6,7 +6,39 @@ from collections.abc import Iterator
 _BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _LONGEST = 4  # bytes of the longest blank line: a terminator may lie across two chunks
 
-ERROR = b"data: %s\n\n"
+PING = b": ping\n\n"
+"""A comment: clients of event streams skip it, and what stands between sees that the connection lives."""
+
+
+BOUNDARY = b"\n\n"
+"""The blank line between events as vLLM writes it."""
+
+
+class Marks:
+    """Tells chunks of events that all are plain output from those that have to be looked at, event by event."""
+
+    __slots__ = ("_all", "_inside", "_starts")
+
+    def __init__(self, starts: tuple[bytes, ...], inside: tuple[bytes, ...]) -> None:
+        self._starts, self._inside = starts, inside
+        self._all = (*starts, *inside)
+
+    def plain(self, chunk: bytes) -> bool:
+        """Tell whether a chunk is whole events, none of which starts with or has in it what marks the others.
+
+        It may say no where yes would be right; the events then are looked at, and pass all the same.
+        """
+        if not chunk.endswith(BOUNDARY) or b"\r" in chunk:
+            return False
+        marks = self._inside
+        if chunk.find(BOUNDARY) < len(chunk) - len(BOUNDARY):  # several events
+            marks = self._all
+        elif chunk.startswith(self._starts):
+            return False
+        for mark in marks:  # noqa: SIM110  # a generator for `any` would cost more than what it looks for
+            if mark in chunk:
+                return False
+        return True
 
 
 class Splitter:
@@ -19,6 +51,11 @@ class Splitter:
 
     def __init__(self) -> None:
         self._rest = bytearray()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has come of the next event."""
+        return not self._rest
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Give the events that `chunk` completes."""

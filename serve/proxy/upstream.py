@@ -1,15 +1,19 @@
-"""One engine as the router sees it: is it up, and how a request is opened on it. Foreign errors become ours here."""
+"""One engine as the router sees it: is it up, and how a request is sent to it. Probes are none of its requests."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
 
-from serve.errors import EngineFailed, EngineSilent
+from serve.errors import EngineErred, EngineFailed, EngineSilent, EngineUnreachable
 from serve.proxy import vllm
+from serve.proxy.breaker import Breaker
+from serve.proxy.connection import Patience, Receiver
+from serve.proxy.fingerprint import Fingerprint
+from serve.proxy.pool import Pool
+from serve.proxy.slots import Slots
 
 LOGGER = logging.getLogger(__name__)
 
@@ -18,87 +22,88 @@ _UNANSWERED_PROBES = 3
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect, without a byte from the engine, for a probe's answer, between two probes."""
+    """Seconds that an engine may take.
+
+    `connect`: to take a connection; `first_byte`: for the first of a stream; `silence`: between two bytes of it;
+    `whole`: for an answer that isn't streamed; `probe`: for a probe's answer; `probe_interval`: between two probes.
+    """
 
     connect: float
+    first_byte: float
     silence: float
+    whole: float
     probe: float
     probe_interval: float
 
 
-class Answer:
-    """An engine's answer whose head has come; its bytes are read once, as they come."""
-
-    __slots__ = ("_response", "content_type", "retry_after", "status")
-
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self.status = response.status
-        self.content_type = response.headers.get("content-type", "application/json")
-        self.retry_after = response.headers.get("retry-after")
-
-    @property
-    def streams(self) -> bool:
-        """Whether the bytes are server-sent events."""
-        return self.content_type.startswith("text/event-stream")
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the bytes as the engine sends them; raises EngineFailed if it breaks off, EngineSilent if it stalls."""
-        try:
-            async for chunk in self._response.content.iter_any():
-                yield chunk
-        except aiohttp.SocketTimeoutError as error:
-            raise EngineSilent("The engine stopped sending in the middle of its answer.") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise EngineFailed(f"The engine broke off its answer ({type(error).__name__}).") from error
-
-    async def read(self) -> bytes:
-        """Give all bytes; raises EngineFailed as `chunks` does."""
-        return b"".join([chunk async for chunk in self.chunks()])
-
-
 class Upstream:
-    """One engine: its base URL, whether its health check passes, and its vLLM version once it said so."""
+    """One engine: its base URL, whether it may be used now, and its vLLM version once it said so."""
 
-    def __init__(self, url: str, client: aiohttp.ClientSession, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        url: str,
+        client: aiohttp.ClientSession,
+        timeouts: Timeouts,
+        slots: Slots,
+        breaker: Breaker,
+        credentials: Mapping[str, str],
+    ) -> None:
         self.url = url
-        self.ready = False
+        self.healthy = False
         self.version: str | None = None
+        self.fingerprint = Fingerprint()
+        self.slots = slots
         self._client = client
         self._timeouts = timeouts
+        self._breaker = breaker
+        self._pool = Pool(url, timeouts.connect, dict(client.headers))
+        self._clock = asyncio.get_running_loop().time
 
     def __repr__(self) -> str:
         return f"<Upstream {self.url} {'ready' if self.ready else 'not ready'}>"
 
-    @asynccontextmanager
-    async def open(
-        self, path: str, payload: bytes, headers: Mapping[str, str], *, streamed: bool
-    ) -> AsyncIterator[Answer]:
-        """Send a request and wait for the answer's head; leaving early closes the connection, which aborts it in vLLM.
+    @property
+    def ready(self) -> bool:
+        """Whether requests may go there: its health check passes, and it didn't keep failing just now."""
+        return self.healthy and self._breaker.permits(self._clock())
 
-        A whole answer's head comes when all is generated, so only a stream is held to the limit of silence. Raises
-        EngineSilent if a stream exceeds it, EngineFailed if no head comes for any other reason; a refused connection
-        also marks the engine as not ready, so that the next request needn't find out for itself.
+    async def send(
+        self,
+        method: str,
+        path: str,
+        payload: bytes | None,
+        headers: Mapping[str, str],
+        receiver: Receiver,
+        *,
+        streamed: bool,
+    ) -> None:
+        """Send a request and return when its answer went to the receiver; cancelling aborts it in vLLM.
+
+        A whole answer's first byte comes when all is generated, so it has a limit of its own. Raises EngineUnreachable,
+        EngineSilent or EngineFailed, or what the receiver returned; a refused connection also marks the engine as not
+        ready, so that the next request needn't find out for itself.
         """
         limits = self._timeouts
-        silence = limits.silence if streamed else None
-        timeout = aiohttp.ClientTimeout(total=None, connect=limits.connect, sock_read=silence)
-        sent = {**headers, "content-type": "application/json", "accept-encoding": "identity"}
+        patience = Patience(limits.first_byte if streamed else limits.whole, limits.silence)
+        request = self._pool.request(method, path, payload, headers)
+        self._breaker.started(self._clock())
         try:
-            response = await self._client.post(
-                self.url + path, data=payload, headers=sent, timeout=timeout, allow_redirects=False
-            )
-        except aiohttp.SocketTimeoutError as error:
-            raise EngineSilent("The engine took the request and said nothing.") from error
-        except (aiohttp.ClientConnectionError, OSError) as error:
-            self.ready = self.ready and not isinstance(error, aiohttp.ClientConnectorError)
-            raise EngineFailed(f"The engine can't be reached ({type(error).__name__}).") from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise EngineFailed(f"The engine gave no answer ({type(error).__name__}).") from error
-        try:
-            yield Answer(response)
-        finally:
-            response.close()  # releases nothing half-read to the pool; a whole answer was released when it ended
+            await self._pool.exchange(request, receiver, patience)
+        except EngineErred:  # the request may be to blame; `erred` is told if it wasn't
+            raise
+        except (EngineFailed, EngineSilent) as error:
+            self._breaker.failed(self._clock())
+            self.healthy = self.healthy and not isinstance(error, EngineUnreachable)
+            raise
+        self._breaker.succeeded()
+
+    def erred(self) -> None:
+        """Count an error that the engine answered with, now that the request wasn't what caused it."""
+        self._breaker.failed(self._clock())
+
+    def close(self) -> None:
+        """Close the connections that requests went over."""
+        self._pool.close()
 
     async def watch(self) -> None:
         """Probe the engine until cancelled; a busy engine may leave a few probes unanswered and still be up."""
@@ -111,8 +116,11 @@ class Upstream:
                 healthy = False
             unanswered = unanswered + 1 if healthy is None else 0
             if healthy is not None or unanswered >= _UNANSWERED_PROBES:
-                self.ready = bool(healthy)
-            if self.ready and self.version is None:
+                self.healthy = bool(healthy)
+            if not self.healthy:
+                self.fingerprint = Fingerprint()  # the next start may have other flags, or be another vLLM
+                self.version = None
+            if self.healthy and self.version is None:
                 self.version = await self._read_version()
             await asyncio.sleep(self._timeouts.probe_interval)
 
@@ -125,6 +133,16 @@ class Upstream:
             return None
         except (aiohttp.ClientError, OSError):
             return False
+
+    async def status(self, path: str) -> int | None:
+        """Ask for a path and give the answer's status alone; None if none comes in a probe's time."""
+        try:
+            async with self._client.get(
+                self.url + path, timeout=self._probe_timeout(), allow_redirects=False
+            ) as response:
+                return response.status
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None
 
     async def _read_version(self) -> str | None:
         try:

@@ -1,7 +1,8 @@
 """vLLM's dialect, and the one place that knows it: what a request needs, and what an answer says was accepted.
 
 `--per-request-spec-decode-metrics detailed` puts `metrics.speculative_decoding` into whole answers and, in streams,
-onto the usage chunk, which therefore has to be asked for. Whatever in it doesn't add up is treated as not reported: a
+onto the usage chunk, which therefore has to be asked for. Responses and Anthropic's messages carry no acceptance (0.32,
+0.33), only counts and, in whole responses, times. Whatever in it doesn't add up is treated as not reported: a
 number that may be wrong must never reach a metric, and must never break an answer.
 """
 
@@ -10,10 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from serve.proxy import quick_json
 from serve.routing.lane import Lane
-from serve.routing.outcome import Acceptance
+from serve.routing.outcome import Acceptance, Asked
 
-PATHS = {"chat": "/v1/chat/completions", "completions": "/v1/completions"}
+PLAIN_PATHS = {"count_tokens": "/v1/messages/count_tokens", "tokenize": "/tokenize", "detokenize": "/detokenize"}
+"""Endpoints where nothing is generated, so that every lane's engine answers the same."""
+
+STORED = "/v1/responses/"
 HEALTH = "/health"
 VERSION = "/version"
 
@@ -32,20 +37,30 @@ class Report:
     acceptance: Acceptance | None = None
 
 
-def prepare(payload: Mapping[str, Any], model: str, lane: Lane, *, shared: bool) -> bytes:
+def prepare(payload: Mapping[str, Any], raw: bytes, endpoint: Asked, model: str, lane: Lane, *, shared: bool) -> bytes:
     """Write the payload for a lane's engine: its model name, the usage chunk on, the lane if the engine has several.
 
-    Escapes everything beyond ASCII, so that lone surrogates that a client sent reach the engine as they came.
+    `raw` is the payload as the client sent it, and goes on as it is but for what has to be changed. vLLM 0.32 and 0.33
+    read `vllm_xargs` on all four endpoints that generate (entrypoints/*/protocol.py).
     """
-    sent = {**payload, "model": model}
-    if payload.get("stream") and not wants_usage(payload):
+    changes: dict[str, Any] = {} if payload.get("model") == model else {"model": model}
+    if endpoint in _CHUNKED and payload.get("stream") and not wants_usage(payload):
         options = payload.get("stream_options") or {}
         # vLLM ignores continuous_usage_stats without include_usage; with it, every chunk would carry usage unasked.
-        sent["stream_options"] = {**options, "include_usage": True, "continuous_usage_stats": False}
-    if shared:
+        changes["stream_options"] = {**options, "include_usage": True, "continuous_usage_stats": False}
+    if shared and endpoint in _GENERATING:
         asked = payload.get("vllm_xargs") or {}
-        sent["vllm_xargs"] = {**asked, "lane": lane.name, "draft_tokens": lane.draft_tokens}
-    return json.dumps(sent, separators=(",", ":")).encode()
+        changes["vllm_xargs"] = {**asked, "lane": lane.name, "draft_tokens": lane.draft_tokens}
+    if not changes:
+        return raw
+    if payload and payload.keys().isdisjoint(changes):
+        return b"%b,%b" % (raw.rstrip()[:-1], json.dumps(changes, separators=(",", ":"))[1:].encode())
+    # Escaped beyond ASCII, so that lone surrogates that a client sent reach the engine as they came.
+    return json.dumps({**payload, **changes}, separators=(",", ":")).encode()
+
+
+_CHUNKED = frozenset({"chat", "completions"})
+_GENERATING = frozenset({"chat", "completions", "responses", "messages"})
 
 
 def wants_usage(payload: Mapping[str, Any]) -> bool:
@@ -53,12 +68,16 @@ def wants_usage(payload: Mapping[str, Any]) -> bool:
     return bool((payload.get("stream_options") or {}).get("include_usage"))
 
 
-def undraftable(payload: Mapping[str, Any]) -> str | None:
+def undraftable(payload: Mapping[str, Any], endpoint: Asked) -> str | None:
     """Name the parameter for which a speculating engine refuses this payload, if there is one.
+
+    Anthropic's messages have neither parameter, and vLLM ignores what they don't have.
 
     vLLM 0.32 and 0.33, SamplingParams._validate_spec_decode: min_p above its epsilon, or any logit_bias. Greedy
     sampling has put min_p to 0 by then, so with a temperature of 0 it is no obstacle.
     """
+    if endpoint == "messages":
+        return None
     min_p = payload.get("min_p")
     if isinstance(min_p, int | float) and min_p > _SAMPLING_EPSILON and payload.get("temperature") != 0:
         return "min_p"
@@ -68,29 +87,15 @@ def undraftable(payload: Mapping[str, Any]) -> str | None:
 _SAMPLING_EPSILON = 1e-5
 
 
-def is_usage_chunk(event: bytes) -> bool:
-    """Tell cheaply whether an event can be the usage chunk, the only one of a stream without choices."""
-    return b'"choices":[]' in event
-
-
-def is_end(event: bytes) -> bool:
-    """Tell whether an event is the last one of a stream."""
-    return event.startswith(b"data: [DONE]")
-
-
-def is_error(event: bytes) -> bool:
-    """Tell whether an event is an error, which vLLM sends with status 200 once it has agreed to stream."""
-    return event.startswith(b'data: {"error"')
-
-
 def report(answer: object) -> Report:
-    """Read an answer or a usage chunk; never raises."""
+    """Read an answer, or the event of a stream that has the counts; never raises."""
     if not isinstance(answer, dict):
         return Report()
+    answer = _object(answer.get("response")) or answer  # what the last event of a response's stream wraps
     usage, metrics = _object(answer.get("usage")), _object(answer.get("metrics"))
     return Report(
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
+        prompt_tokens=_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+        completion_tokens=_count(usage.get("completion_tokens", usage.get("output_tokens"))),
         time_to_first_token=_sum(
             _seconds(metrics.get("queue_time_ms")), _seconds(metrics.get("time_to_first_token_ms"))
         ),
@@ -102,7 +107,7 @@ def report(answer: object) -> Report:
 def decode(raw: bytes) -> object:
     """Parse an engine's JSON; None if it isn't any."""
     try:
-        return json.loads(raw)
+        return quick_json.read(raw)
     except (ValueError, RecursionError):
         return None
 

@@ -6,12 +6,11 @@ wrote last, the answer before. Reads a bounded amount, never raises whatever JSO
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from serve.routing import directive, pending, task, words
+from serve.routing import directive, interpreting, pending, task, words
 from serve.routing.asking import asking
-from serve.routing.completion import completed
+from serve.routing.completion import commented, completed
 from serve.routing.conversation import Conversation, last_turns
 from serve.routing.editing import edits
 from serve.routing.instruction import instruction_of, other_end
@@ -19,13 +18,13 @@ from serve.routing.language import CYRILLIC, UNDETERMINED, Identify, language_of
 from serve.routing.prose import Prose, edges, opening, read, without_messages, without_quotations
 from serve.routing.reported import foreign_ends, language_around
 from serve.routing.script import dominant
+from serve.routing.shapes import as_chat
 from serve.routing.wording import NOTHING, Wording, wording
 
-Endpoint = Literal["chat", "completions"]
+Endpoint = Literal["chat", "completions", "responses", "messages"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """What a choice is conditioned on: one of `LANGUAGES`, one of `TASKS`, endpoint, whether the model thinks first."""
 
     language: str
@@ -35,7 +34,8 @@ class Cell:
 
 
 def classify(payload: Mapping[str, Any], endpoint: Endpoint, identify: Identify) -> Cell:
-    """Sort a request of the OpenAI API into its cell. Never raises."""
+    """Sort a request of OpenAI's or Anthropic's API into its cell. Never raises."""
+    payload = as_chat(payload, endpoint)
     calls = _may_call(payload)
     if endpoint == "completions":
         language, kind = completed(payload.get("prompt"), identify)
@@ -43,7 +43,7 @@ def classify(payload: Mapping[str, Any], endpoint: Endpoint, identify: Identify)
         language, kind = _answered(last_turns(payload.get("messages")), identify, calls=calls)
     if task.constrained(payload) or (kind == "prose" and calls):
         kind = "json"
-    return Cell(language, kind, endpoint, endpoint == "chat" and _thinking(payload))
+    return Cell(language, kind, endpoint, endpoint != "completions" and _thinking(payload))
 
 
 def _may_call(payload: Mapping[str, Any]) -> bool:
@@ -69,6 +69,7 @@ def _thinking(payload: Mapping[str, Any]) -> bool:
 _ASKED = 300  # characters of an instruction read at either end
 _SHORT_ANSWER = 30  # characters
 _ANSWER_READ = 2_000  # characters
+_CONTINUED = 600  # characters of code without a question
 
 
 def _answered(conversation: Conversation, identify: Identify, *, calls: bool) -> tuple[str, str]:
@@ -83,12 +84,14 @@ def _answered(conversation: Conversation, identify: Identify, *, calls: bool) ->
     standing = wording(system) if system else NOTHING
     asks_translation = directive.translates(order)
     translation = asks_translation or bool(system and directive.translates(standing))
+    between = interpreting.pair(standing, translates=translation) if system else None
+    translation = translation or bool(between)
     kind = task.asked_for(order, prose, translation=translation)
     if kind == "prose" and not calls and (system or conversation.answer):
         kind = task.standing(standing, order, conversation.answer[:_ANSWER_READ])
     if kind == "edit":
         return _edited(instruction, prose, identify), kind
-    named = _named(order, prose, instruction) or (directive.target(standing) if system else None)
+    named = _named(order, prose, instruction) or (_standing(standing, between, prose, identify) if system else None)
     if kind == "prose" and not named and conversation.earlier:
         language = _goes_on_in(conversation, order, identify)
         if language != UNDETERMINED:
@@ -100,6 +103,8 @@ def _answered(conversation: Conversation, identify: Identify, *, calls: bool) ->
     if kind == "translation" and asks_translation:
         return _translated(instruction, prose, identify), kind
     language = _spoken(conversation, prose, asked, identify)
+    if language == UNDETERMINED and prose.code and not asked:
+        language = commented(conversation.user[-_CONTINUED:], identify)
     return (_round_message(conversation, asked, language, identify) if kind == "code" else language), kind
 
 
@@ -107,6 +112,15 @@ def _named(order: Wording, prose: Prose, instruction: str) -> str | None:
     """The language that the instruction asks for, or else the message's other end."""
     named = directive.target(order)
     return named or (directive.target(wording(other_end(prose, instruction))) if len(prose.paragraphs) > 1 else None)
+
+
+def _standing(system: Wording, between: frozenset[str] | None, prose: Prose, identify: Identify) -> str | None:
+    """The language that the system prompt asks for: of two to interpret between, the one not spoken."""
+    if between:
+        named = interpreting.other(between, language_of("\n".join(prose.paragraphs), identify))
+        if named:
+            return named
+    return directive.target(system)
 
 
 def _goes_on_in(conversation: Conversation, message: Wording, identify: Identify) -> str:
@@ -141,10 +155,14 @@ def _repeated(conversation: Conversation, identify: Identify) -> tuple[str, str]
 
 
 def _edited(instruction: str, prose: Prose, identify: Identify) -> str:
-    """The language of the text to be edited: it comes back."""
+    """The language of the text to be edited, for it comes back, unless it is to be written anew in another."""
     material = _material(instruction, prose)
+    order = instruction.removesuffix(material)
+    named = directive.target(wording(order))
+    if named:
+        return named
     language = language_of(material, identify)
-    asked_in = language_of(instruction.removesuffix(material), identify)
+    asked_in = language_of(order, identify)
     if language == UNDETERMINED:
         return asked_in
     # Faulty text is hard to tell: where there is little, it takes two sure words to overrule the question's language.
@@ -188,11 +206,17 @@ def _spoken(conversation: Conversation, prose: Prose, asked: str, identify: Iden
         if language == UNDETERMINED and conversation.system and not prose.code:
             return _foreign(language_of(conversation.system, identify))
         return language
+    if {language, before} == _HONG_KONG:
+        return "yue"
     if language == UNDETERMINED or (_alike(asked, before) and _is_weak(asked, language)) or _opens_in(asked, before):
         return before
     if language in CYRILLIC and before in CYRILLIC and language in possible(edges(conversation.answer, 150)):
         return language  # a short answer that was taken for a neighbour's
     return before if _stays(conversation, language, before, identify) else language
+
+
+_HONG_KONG = {"yue", "zh-Hant"}
+"""Where both are spoken in a conversation, the few characters of one turn didn't tell that it is Cantonese."""
 
 
 def _round_message(conversation: Conversation, asked: str, language: str, identify: Identify) -> str:

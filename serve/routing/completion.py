@@ -27,8 +27,8 @@ def completed(prompt: Any, identify: Identify) -> tuple[str, str]:
             return named, "translation"
         if label[:-1].lower().endswith("json"):
             return language_of(text[:_LABELLED], identify), "json"
-    if prose.code and len(text) < 40:
-        return _commented(tail, identify), "code"
+    if (prose.code or '"""' in tail) and len(text) < 40:
+        return commented(tail, identify), "code"
     order = wording(text)
     language = directive.target(order) if directive.translates(order) else None
     kind = "translation" if language else "code" if prose.code or tail.startswith(_OPENS_CODE) else "prose"
@@ -36,12 +36,18 @@ def completed(prompt: Any, identify: Identify) -> tuple[str, str]:
 
 
 _OPENS_CODE = ("//", "-- ", "/*", "#!")
-_COMMENT = re.compile(r"^[ \t]*(?:#(?!!)|//+|--|/?\*+)[ \t]+(\S+ \S+ .*|.*[^\x00-\x7f]{4}.*)$", re.MULTILINE)
+_COMMENT = re.compile(
+    r"^[ \t]*(?:#(?!!)|//+|--|/?\*+)[ \t]+([^\W\d_]\S* \S+[^;{\n]*|\S+ \S+ .*|.*[^\x00-\x7f]{4}.*)$", re.MULTILINE
+)
+_DOCSTRING = re.compile(
+    r"(?:\"{3}|'{3})\s*([^\"'\s]\S* .*?|[^\"'\x00-\x7f].*?)(?:\"{3}|'{3}|\n\s*(?:\n|>>>|:\w|@\w|Args)|\Z)", re.DOTALL
+)
 
 
-def _commented(code: str, identify: Identify) -> str:
-    """The language that comments in front of code to be continued are written in."""
-    return language_of(" ".join(_COMMENT.findall(code)[:4]), identify)
+def commented(code: str, identify: Identify) -> str:
+    """Name the language that comments and docstrings in front of code to be continued are written in, or `und`."""
+    said = [*_COMMENT.findall(code)[:4], *_DOCSTRING.findall(code)[-2:]]
+    return language_of(" ".join(said), identify)
 
 
 def _first_string(prompt: Any) -> str:

@@ -4,8 +4,7 @@ Never raises, and never reads more than the last messages and the ends of long o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from serve.routing.prose import edges
 
@@ -13,8 +12,7 @@ _LOOK_BACK = 400  # messages: an agent's steps since the last thing its user sai
 _PARTS = 32  # content parts read at either end of a message
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(NamedTuple):
     """The system prompt, the last user message, the answer before it and the question before that; empty if none."""
 
     system: str

@@ -5,7 +5,7 @@ the last names only, so that a text full of them costs no more.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from serve.routing.inflection import HAN_NAMES, HANGUL_NAMES
 
@@ -50,12 +50,27 @@ _KOREAN = re.compile(
     r"(?=[^.\n?]{0,40}(?:답|써|쓰|적어|작성|번역|설명|말해|말하|대답|알려|소개|요약"
     r"|출력|바꿔|바꾸|옮|해줘|해 줘|하세요|부탁|$))"
 )
+_LETTER = re.compile(
+    r"の(?:メール|メッセージ|手紙|返信|返事|文章|文面|文|作文|記事|スピーチ|自己紹介文?|紹介文|履歴書|案内文?|要約|詩|物語|キャプション|レポート)"
+    r"[^。、\n]{0,10}(?:書|作|考え|用意|お願|ください|頂戴|ちょうだい)"
+)
+_KOREAN_LETTER = re.compile(
+    r"\s*(?:이메일|메일|편지|글|문장|메시지|문자|자기\s?소개서?|이력서|에세이|답장|안내문|초대장|번역본?|버전|요약)(?:을|를|으로|로)?"
+    r"\s*(?:하나\s*|한 통\s*|좀\s*){0,2}(?:써|쓰|작성|만들|부탁|해|보내|줘)"
+)
 _STATED = ("是用", "是以", "是使用")  # what the text is in
+_PART = re.compile(
+    r"(?:字段|键|鍵|键值|keys?|变量|變數|列|栏目|欄位|文件|檔案|术语|術語|专有名词|專有名詞|专业词汇|人|地|标签|標籤|函数|函數|类|參數|参数|标题|標題)"
+    r"(?:名字?|名称|名稱|本身)?(?:都|均|一律|请|請|可以|全部)?(?:用|以|使用|改用|写成|寫成|保留)$"
+)  # of the answer: the names of fields, say
+_WHEN = re.compile(
+    r"\s*で[^。\n、]{0,12}?(?:書く|話す|答える|する|述べる|返す|作る|教える|伝える|言う|訳す)"
+    r"(?:とき|時|際|場合|の[はがにっも]|って|コツ|方法|人|仕事|には|と[きよ]|ミス|練習|能力|力|文化|メリット|機会|自信)"
+)  # what one does in a language, as what is asked about
 _IN_BRACKETS = re.compile(r"\s?[（(][^）)\n]{1,10}[）)]")
 
 
-@dataclass(frozen=True, slots=True)
-class _Mention:
+class _Mention(NamedTuple):
     tag: str
     before: str
     after: str
@@ -72,7 +87,7 @@ def target(text: str) -> str | None:
     if last:
         return last
     for mention in _mentions(text, _HANGUL_END, HANGUL_NAMES):
-        if _KOREAN.match(mention.after):
+        if _KOREAN.match(mention.after) or _KOREAN_LETTER.match(mention.after):
             return mention.tag
     if pair := _PAIR.search(text):
         return _ABBREVIATED[pair["target"]]
@@ -82,7 +97,7 @@ def target(text: str) -> str | None:
 
 def _asks(mention: _Mention) -> bool:
     before, after = mention.before, mention.after
-    if before.endswith(_STATED):
+    if before.endswith(_STATED) or _PART.search(before) or _WHEN.match(after):
         return False
     if _USING.search(before) and _NO_QUESTION.match(after):
         return True
@@ -90,7 +105,7 @@ def _asks(mention: _Mention) -> bool:
         return True
     if _ALONE_BEFORE.search(before) and _ALONE_AFTER.match(after):
         return True
-    return bool(_REPLY.match(after) or _BY.match(after) or _INTO.match(after))
+    return bool(_REPLY.match(after) or _BY.match(after) or _INTO.match(after) or _LETTER.match(after))
 
 
 def _mentions(text: str, ends: re.Pattern[str], names: dict[str, str]) -> list[_Mention]:

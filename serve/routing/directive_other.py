@@ -9,7 +9,9 @@ import re
 from serve.routing.inflection import HEADED_NAMES, OTHER_NAMES, block
 
 _HEADED = re.compile(r"\b(tiếng|bahasa) (\w+(?: \w+){0,2})")
-_HEADED_ASK = re.compile(r"\b(?:bằng|sang|ra|thành|dalam|ke|ke dalam|pakai|guna|menggunakan|gunakan|berbahasa)\s*$")
+_HEADED_ASK = re.compile(
+    r"\b(?:bằng|sang|ra|thành|dalam|ke|ke dalam|pakai|guna|menggunakan|gunakan|berbahasa|in|into)\s*$"
+)
 
 
 def headed(text: str) -> str | None:

@@ -82,63 +82,57 @@ NOT = (
 )
 """A name soon after one of these is what the answer shall not be in."""
 
-SPEAK = (
-    "speak|talk|sprich|sprecht|sprechen sie|rede|parle|parlez|habla|hable|hablad|háblame|fala|fale|falem|parla|parli"
-    "|parlate|spreek|praat|tala|prata|snakk|snak|puhu|mów|mluv|hovor|govori|vorbește|konuş|говори|говорите|розмовляй"
-)
-"""To speak, as an order: the name of a language follows at once, or after `ONLY`."""
-
-USE = (
-    "use|benutze|verwende|utilise|utilisez|usa|utiliza|utilize|gebruik|använd|bruk|brug|używaj|используй"
-    "|you speak|du sprichst|sie sprechen|tu parles|vous parlez|hablas|você fala|je spreekt|du talar"
-    "|du pratar|du snakker"
-    "|you only speak|write|reply|answer|respond|schreib|schreibe|écris|escribe|escreva|scrivi|schrijf|skriv|pisz|пиши"
-)
-"""To use or write, or what one is said to speak: orders only before `ONLY`."""
-
 ONLY = (
-    "only|exclusively|strictly|solely|just|always|nur|ausschließlich|immer|stets|bitte|uniquement|seulement|toujours"
-    "|exclusivement|que|solo|sólo|solamente|únicamente|exclusivamente|siempre|só|somente|apenas|unicamente|sempre"
-    "|soltanto|solamente|esclusivamente|alleen|uitsluitend|enkel|altijd|bara|endast|enbart|alltid|kun|bare|udelukkende"
-    "|alltid|altid|vain|aina|tylko|wyłącznie|zawsze|jen|pouze|vždy|len|samo|uvijek|vedno|doar|numai|mereu|sadece|yalnızca"
-    "|только|исключительно|всегда|тільки|лише|завжди"
+    "only exclusively strictly solely just always nur ausschließlich immer stets bitte uniquement seulement"
+    " toujours exclusivement solo sólo solamente únicamente exclusivamente siempre só somente apenas unicamente"
+    " sempre soltanto esclusivamente alleen uitsluitend enkel altijd bara endast enbart alltid kun bare"
+    " udelukkende altid vain aina tylko wyłącznie zawsze jen pouze vždy len samo uvijek vedno doar numai mereu"
+    " sadece yalnızca только исключительно всегда тільки лише завжди"
 )
 """Nothing but, and always."""
 
-WITH_ME = (
-    "with me|with us|mit mir|mit uns|avec moi|avec nous|conmigo|con nosotros|comigo|con me|met mij|met me|med mig"
-    "|med meg|ze mną|se mnou|со мной|зі мною|to me"
-)
-"""What may go between the order and the name."""
-
-AND = "und|and|et|y|e|en|och|og|i|и|bitte|please|por favor|per favore|merci de|du sollst|you must|you should"
-"""What an order with one of `ONLY` may follow within a sentence."""
-
-SPOKEN_ON = (
-    "mit|with|avec|con|com|met|med|und|and|et|y|e|en|och|og|i|ze|se|со|с|зі|to|for|für|pour|para|per|voor|till|wenn|when|if"
-    "|quand|si|se|als|när|når|even|auch|please|bitte|durante|während|pendant|no|except"
-)
-"""What may follow the name of the language."""
-
 CONJUNCTIONS = (
-    "because|since|as|but|although|though|weil|da|denn|obwohl|aber|parce que|car|puisque|mais|perché|poiché|siccome"
-    "|ma|porque|pero|aunque|pois|mas|omdat|want|maar|eftersom|men|fordi|bo|ponieważ|gdyż|ale|protože|çünkü|потому что"
-    "|так как|но|тому що|хоча|хотя"
+    "because since as but although though weil da denn obwohl aber parce_que car puisque mais perché poiché"
+    " siccome ma porque pero aunque pois mas omdat want maar eftersom men fordi bo ponieważ gdyż ale protože"
+    " çünkü потому_что так_как но тому_що хоча хотя if even même auch selbst anche mesmo ook även selv"
+    " też si если даже навіть якщо bile"
 )
 """What a clause of its own begins with."""
 
-JOINS = "so|donc|así que|então|quindi|dus|więc|takže|und dann|und|and then|and|et puis|et|y|e|en|och|og|и"
-"""What joins an order to the clause before it."""
-
-POLITELY = (
-    "please|pls|plz|just|now|then|so|can you|could you|bitte|dann|also|kannst du|s'il te plaît|stp|alors|por favor"
-    "|porfa|entonces|então|per favore|allora|alsjeblieft|graag|snälla|proszę|prosím|пожалуйста|тогда|lütfen|ona|bana"
+QUESTION = (
+    "how what what's whats when which who whose why where was were is are did does do has have warum wieso"
+    " weshalb wann wo was welche welcher welches wie pourquoi combien quand quel quelle quels quelles comment"
+    " cómo cuál cuáles cuánto cuánta cuántos cuántas cuándo qué dónde qual quais quando quanto quanti quali come"
+    " cosa como hoe wat welke waarom hoeveel varför hur vad vilka hvorfor hvordan hvad hva hvilke jak dlaczego"
+    " ile kiedy które jaki jaka jakie jakich proč kolik kdy jaké jaký kako zašto koliko nasıl neden kaç hangi"
+    " miten mitä miksi paljonko hogy hogyan miért mennyi melyik milyen mi cum cât ce unde care bagaimana mengapa"
+    " berapa apa как почему сколько когда какие какой какая что где чому як скільки коли які що де защо колко"
+    " какво зошто колку"
 )
-"""What may open an order before its verb."""
+"""What asks."""
 
-CUT_SHORT = (
-    "no wait then now or and also again please rather instead sorry actually simple plain nein doch dann jetzt oder und"
-    " auch bitte lieber non puis maintenant ou et aussi plutôt luego ahora o y también mejor poi ora e anche meglio"
-    " depois agora também nee dan nu of en ook graag nej sedan eller och też potem lub albo нет потом или и лучше the"
+WORDING = (
+    "differ différ diferen differenz unterschied verschil różnic rozdíl grammar grammat gramát gramma gramát"
+    " tense conjugat konjug pronounc pronunc prononc ausspra aussprech word vocab wörter meaning means mean"
+    " bedeut signif betek betyd betyr znacz znamen demek jelent înseamn learn study lern apprend aprend estudi"
+    " impar leer lära lære ucz naucz učí oppi tanul învăț выуч изуч учить учу вивч belajar"
+    " dativ akkusativ accusativ genitiv subjun subjon subjuntiv congiunt conjunt konjunkt passiv verb adverb adjekt"
+    " adjec noun pronom pronoun artikel article artíc articol preposi präposi przyimk plural singular tempus"
+    " tiempos alphab alfab akzent accent vowel vokal conson syntax idiom casos fälle naamval słów слов"
+    " времена глагол падеж дієсл kasus deklin declin declens exam prüfung"
 )
-"""What may stand before a name and its preposition where an order is mended without a verb."""
+"""What one does who asks about a language: learns it, looks for a word's meaning in it."""
+
+SUBJECT = (
+    "i he she it they we you the my his her our their this that there a an people who most many some all ich er"
+    " sie es wir der die das mein je il elle nous on le la les mon ma yo él ella el los las mi eu ele ela o os as"
+    " meu io lui lei lo gli ik hij zij de het mijn jag jeg han hon hun ja ona я он она мы они мой"
+)
+"""What opens a statement about somebody or something."""
+
+WISH = (
+    "can could would will please pls plz bitte kannst könnt könnten peux pouvez puedes podrías puoi pode poderia"
+    " potresti kun kan kunt можешь możesz můžeš müssen must should shall need needs want like prefer soll muss"
+    " doit debe deve moet bisogno preciso brauch potrzebuj potřebuj nodig behöver necesit j'ai besoin"
+)
+"""To be able, to want, to need, and please."""

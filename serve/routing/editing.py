@@ -8,7 +8,8 @@ import re
 from serve.routing.wording import Wording
 
 _VERBS = (
-    "clean_up fix correct proofread improve rewrite rephrase paraphrase shorten edit revise reword simplify korriger"
+    "clean_up fix correct proofread improve rewrite rephrase paraphrase shorten edit revise reword simplify"
+    " revisa revisá rivedi relis korriger"
     " korrigier verbesser umschreib formulier überarbeit kürz corrig amélior reformul réécri raccourci mejor reescrib"
     " corrij corríg corríj mejór reescríb acórt melhor reescrev correg riscriv miglior riformul verbeter herschrijf"
     " corrigeer rätta förbättr skriv_om omskriv rett forbedr forkort gjør popraw skróć zredaguj oprav uprav zkrať"
@@ -19,7 +20,7 @@ _VERBS = (
 )
 _MAKERS = "maak mach mache rend rends haz hazlo rendi torne deixe gör gjør gør tee fă učini zrób"
 _EDIT = re.compile(
-    r"^(?:.{0,40}?\b)?(?:polish(?<!in\spolish)(?<!into\spolish)|copy-?edit|ret\b|"
+    r"^(?:.{0,40}?\b)?(?:polish(?=\s(?:up|this|that|it|the|my|our|these|following|below)\b)|copy-?edit|ret\b|"
     + "|".join(verb.replace("_", " ") for verb in _VERBS.split())
     + r")\w*"
     rf"|\b(?:{_MAKERS.replace(' ', '|')})\b.{{0,40}}\b(?:beter"
@@ -35,12 +36,12 @@ _EASTERN = re.compile(
     "|رسمی.?تر|ویرایش کن|بازنویسی|書き直|言い換え|推敲|고쳐|교정|다듬|수정해"
 )
 _READ = 120  # characters
-_BEGINNINGS = frozenset(word[:3] for word in f"{_VERBS} {_MAKERS} polish copy ret make mach".split())
+_BEGINNINGS = frozenset(word[:4] for word in f"{_VERBS} {_MAKERS} polish copy ret make mach fixed fixing".split())
 
 
 def edits(instruction: Wording) -> bool:
     """Say whether an instruction asks for a text to be edited."""
     lowered = instruction.lowered
-    if not _BEGINNINGS.isdisjoint([word[:3] for word in instruction.words]) and _EDIT.search(lowered[:_READ]):
+    if not _BEGINNINGS.isdisjoint([word[:4] for word in instruction.words]) and _EDIT.search(lowered[:_READ]):
         return True
     return not lowered.isascii() and bool(_EASTERN.search(lowered))

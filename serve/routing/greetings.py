@@ -9,7 +9,9 @@ _GREETINGS = {
     "en": "hey hi hello yo hiya howdy sup hey_there hi_there hello_there hey_everyone hi_all good_morning"
     " good_evening good_afternoon good_night thanks thank_you thx bye goodbye please cheers what's_up"
     " whats_up heya wassup what's_good how's_it_going hows_it_going morning evening ty tysm cya see_ya wyd"
-    " hey_man hey_dude hi_guys",
+    " hey_man hey_dude hi_guys dinner breakfast supper groceries homework weather joke jokes haircut birthday"
+    " help help_me why what how who when where really continue go_on keep_going tell_me_more next anything_else"
+    " any_ideas thoughts shorter longer again faster cheaper summary explain",
     "de": "moin servus hallo guten_tag guten_morgen guten_abend gute_nacht grüezi tschüss danke danke_schön"
     " vielen_dank bitte moin_moin grüß_gott hallöchen na na_du was_geht was_geht_ab wie_geht's wie_gehts"
     " wie_geht_es_dir hey_du tach moinsen alles_klar hallo_zusammen hi_du",

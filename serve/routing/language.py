@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
-from serve.routing import greetings, script, words
+from serve.routing import greetings, romanised, script, words
 
 Identify = Callable[[str], Sequence[tuple[str, float]]]
 """A model: prose in, (tag of one of `MODELLED`, probability) out, the likeliest first."""
@@ -42,6 +42,7 @@ _TWO_WORDS = 3.0  # of `words.weigh`: what two small words of few languages weig
 _DOUBTFUL = 0.5  # probability below which the model's word says nothing against another sign
 _READ = 400  # characters
 _MODEL_READS = 100  # characters: from 60 on, 13,000 labelled requests come out the same, and each costs 0.2 us
+_FEW_WORDS, _WORD_ALONE = 0.17, 0.33  # probability of which a guess is taken; one word is less to go by
 _LATIN = frozenset(MODELLED[: MODELLED.index("ru")])
 _SIBLINGS = frozenset(
     map(frozenset, (("da", "no"), ("cs", "sk"), ("hr", "sr"), ("hr", "sl"), ("id", "ms"), ("mk", "sr")))
@@ -125,9 +126,12 @@ def possible(text: str) -> frozenset[str]:
 
 
 def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: Identify) -> str:
-    written = _WRITTEN_IN.get(seen.tag)
-    if seen.tag == "Cyrl":
-        written = _possible(text, seen.letters, found)
+    if seen.tag == "Latn" and ("hi" in found or "bn" in found):
+        spoken = romanised.language(text)
+        if spoken:
+            return spoken
+        found = {tag: hits for tag, hits in found.items() if tag not in words.ROMANISED}
+    written = _written(text, seen, found) if seen.tag != "Latn" else None
     if written:
         found = {tag: hits for tag, hits in found.items() if tag in written}
     best, hits = max(found.items(), key=lambda item: item[1], default=(UNDETERMINED, 0))
@@ -224,13 +228,15 @@ def _possible(text: str, letters: int, found: dict[str, int]) -> frozenset[str]:
 def _weighed(text: str, ranked: Sequence[tuple[str, float]], letters: int, written: frozenset[str] | None) -> str:
     """Weigh the model's candidates and the words of a short text together, and demand a clear winner."""
     scores = {tag: math.log(p + 1e-9) - (0 if tag in words.LISTED or letters >= 40 else 2) for tag, p in ranked}
-    for tag, weight in words.weigh(text).items():
+    weights = words.weigh(text)
+    for tag, weight in weights.items():
         scores[tag] = scores.get(tag, math.log(0.01)) + weight
     if written:
         scores = {tag: score for tag, score in scores.items() if tag in written}
     (best, score), (_, next_score) = sorted([*scores.items(), ("", -9.0), ("", -9.0)], key=lambda item: -item[1])[:2]
     clear = score - next_score >= (0.8 if best == "en" else 0.7)
-    return best if clear and score > math.log(0.17) else UNDETERMINED
+    wanted = _WORD_ALONE if " " not in text.strip() and text.isascii() and not weights else _FEW_WORDS
+    return best if clear and score > math.log(wanted) else UNDETERMINED
 
 
 def _wanted(tag: str, hits: int, letters: int) -> float:
@@ -249,6 +255,17 @@ def _by_letters(text: str, seen: script.Script) -> str:
         if not letters.isdisjoint(own):
             return tag
     return {"Cyrl": "ru", "Arab": "ar"}[seen.tag]
+
+
+_PERSIAN = re.compile("[پچژگکی]")
+
+
+def _written(text: str, seen: script.Script, found: dict[str, int]) -> frozenset[str] | None:
+    """Name the languages of a shared script, less those that the text's letters rule out; none for Latin script."""
+    if seen.tag == "Cyrl":
+        return _possible(text, seen.letters, found)
+    written = _WRITTEN_IN.get(seen.tag)
+    return written - {"ar"} if written and seen.tag == "Arab" and len(_PERSIAN.findall(text)) > 1 else written
 
 
 _OWN_LETTERS = {

@@ -414,7 +414,7 @@ SPOKEN_OF: dict[str, str] = {
 
 ALSO = (
     "es:castellà/castelán/castelhano/castigliano/kastilianisch/castillan/castilianu zh:mandarijn/mandarino/mandarim"
-    " nl:flemish/vlaams/flamand tl:tagalog sw:kiswahili fa:dari no:nynorsk/riksmål he:ivrit"
+    " nl:flemish/vlaams/flamand tl:tagalog sw:kiswahili fa:dari/farsi bn:bengali no:nynorsk/riksmål he:ivrit"
     " pt:brazilian/brasileiro/brasilianisch ko:koreai ja:japán hr:bosnian id:indonéz"
     "en:englische/englischen/englischer/englisches en:anglaise/engelse/angielsku/angielskim"
     " en:anglicky/angličtiny/angličtině/engleza en:ingilizceye/английском/английською/англійською"

@@ -6,6 +6,10 @@ from typing import Literal
 from serve.routing.cell import Cell, Endpoint
 from serve.routing.policy import Decision
 
+Asked = Endpoint | Literal["count_tokens", "tokenize", "detokenize", "stored"]
+"""What was asked for: an endpoint that generates, or one where every lane answers the same. `stored` reads or cancels a
+response that an engine holds."""
+
 End = Literal["complete", "aborted", "failed", "refused", "rejected"]
 """complete: answered; aborted: the client left; failed: the engine broke; refused: the engine answered an
 error; rejected: the router did, and no engine saw the request."""
@@ -37,12 +41,13 @@ class Outcome:
 
     Times are seconds, `decode_rate` is output tokens per second after the first, None where it can't be told (fewer
     than two tokens, or nothing measured), `generation_time` the engine's own seconds from the first token to the last.
-    `acceptance` is None on the body and where the engine reported none. `cell`
-    and `decision` are None where the request was rejected before they were known; `status` is 0 if no answer began.
+    `acceptance` is None on the body and where the engine reported none. `cell` and `decision` are None where the
+    request was rejected before they were known, `cell` also where nothing is generated; `status` is 0 if no answer
+    began.
     """
 
     request_id: str
-    endpoint: Endpoint
+    endpoint: Asked
     cell: Cell | None
     decision: Decision | None
     drafted: bool

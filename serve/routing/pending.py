@@ -15,6 +15,10 @@ _ANNOUNCES = re.compile(
     r"|\bfolgende[nrs]?\b|\bsuivante?s?\b|\bsiguientes?\b|\bseguintes?\b|\bseguente\b|\bследующ",
     re.IGNORECASE,
 )
+_ALL_THAT_COMES = (
+    "everything i ", "whatever i ", "anything i ", "all i send", "each message", "every message", "alles, was ich",
+    "alles was ich", "tout ce que j", "todo lo que", "tutto quello che", "tudo o que", "все, что я", "всё, что я",
+)  # fmt: skip
 _LONGEST = 80  # characters of an order without a text
 _QUESTION = 200  # characters of an answer that asks for the text
 
@@ -24,7 +28,8 @@ def announces(message: str) -> bool:
     order = message.strip().rstrip(".:。：!！")
     if not 0 < len(order) <= _LONGEST or any(mark in order for mark in ':：\n"“«「'):
         return False
-    return bool(_ANNOUNCES.search(order))
+    lowered = order.lower()
+    return any(text in lowered for text in _ALL_THAT_COMES) or bool(_ANNOUNCES.search(order))
 
 
 def awaited(earlier: str, answer: str) -> bool:
@@ -58,7 +63,7 @@ _ASKS = re.compile(
     r"[?？]\s*$|^\W*(?:and|now|tell|explain|give|write|make|show|list|suggest|what|why|how|which|who|is|are|can|could|do"
     r"|does|und|jetzt|erklär|gib|schreib|mach|nenn|et|maintenant|explique|donne|écris|fais|y|ahora|explica|da|dame"
     r"|escribe|haz|e|ora|spiega|scrivi|fammi|agora|escreva|faça|а|и|теперь|объясни|напиши|сделай|расскажи)\w*\b"
-    r"|^(?:请|請|那|再|把|给我|帮|解释|写|换|改|もっと|では|教えて|더|그럼)",
+    r"|^(?:[请請](?!各位|大家|所有)|那|再|把|给我|帮|解释|写|换|改|もっと|では|教えて|더|그럼)",
     re.IGNORECASE,
 )
 _OF_IT = re.compile(

@@ -14,9 +14,10 @@ from serve.routing.lane import Lane
 
 ANY = "*"
 
-Reason = Literal["measured", "default", "sampling", "forced", "fallback", "learned", "explored", "kept"]
+Reason = Literal["measured", "default", "sampling", "forced", "fallback", "held", "any", "learned", "explored", "kept"]
 """measured: fastest by the table; default: nobody measured this cell, the table's own order; sampling: a parameter that
-only the body honours; forced: the client named the lane; fallback: the preferred lane's engine wasn't ready;
+only the body honours; forced: the client named the lane; fallback: the preferred lane's engine wasn't ready; held: only
+this engine holds the response that is asked about; any: nothing is generated, so any engine answers the same;
 learned: fastest by the ledger; explored: not the fastest by the ledger, but it may be; kept: the engine that has the
 conversation's prefix, which a faster lane elsewhere wouldn't make up for."""
 
@@ -48,10 +49,15 @@ Table = tuple[Row, ...]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a client or its sampling parameters leave open: `lane` names the only one allowed, `undrafted` the body."""
+    """What a client or its sampling parameters leave open: `lane` names the only one allowed, `undrafted` the body.
+
+    `held` are the lanes of the engine that holds a stored response; where none of them may serve, it is as if not
+    given, and the engine says that it doesn't know the response.
+    """
 
     lane: str | None = None
     undrafted: bool = False
+    held: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,16 @@ def choose(cell: Cell, table: Table, lanes: Sequence[Lane], ready: Collection[st
     return Decision(chosen.lane, _reason(chosen, best, wish), candidates)
 
 
+def choose_any(lanes: Sequence[Lane], ready: Collection[str], wish: Wish) -> Decision:
+    """Choose a lane where nothing is generated: the first that is ready. Raises ValueError as `choose` does."""
+    candidates = _permitted(tuple(Candidate(lane.name) for lane in lanes), lanes, wish)
+    if not candidates:
+        raise ValueError(f"no lane satisfies {wish}")
+    chosen = next((candidate for candidate in candidates if candidate.lane in ready), candidates[0])
+    reason: Reason = "forced" if wish.lane is not None else "held" if wish.held else "any"
+    return Decision(chosen.lane, reason, candidates)
+
+
 def _candidates(cell: Cell, table: Table, lanes: Sequence[Lane]) -> tuple[Candidate, ...]:
     """Give every lane in the order of the cell's row; lanes that the row leaves out come last, in configured order."""
     listed = candidates_of(cell, table)
@@ -106,6 +122,7 @@ def _permitted(candidates: tuple[Candidate, ...], lanes: Sequence[Lane], wish: W
         for lane in lanes
         if (wish.lane is None or lane.name == wish.lane) and not (wish.undrafted and lane.drafts)
     }
+    allowed = (allowed & wish.held) or allowed
     return tuple(candidate for candidate in candidates if candidate.lane in allowed)
 
 
@@ -114,6 +131,8 @@ def _reason(chosen: Candidate, best: Candidate, wish: Wish) -> Reason:
         return "forced"
     if wish.undrafted:
         return "sampling"
+    if chosen.lane in wish.held:
+        return "held"
     if chosen != best:
         return "fallback"
     return "default" if chosen.decode_rate is None else "measured"

@@ -4,7 +4,7 @@ Reads a bounded beginning and end of the message and never more, whatever its le
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from serve.routing import words
 
@@ -39,12 +39,22 @@ _TOOLS = (
     "|gcloud|redis-cli|psql|mysql|mysqldump|sqlite3|nmap|ping|netstat|ip|iptables|crontab|tmux|nginx"
     "|exiftool|magick|yt-dlp"
 )
-_LIKE_CODE = re.compile(
-    r"^[ \t]*[\w-]+:\s|^(?:[A-Z]{4,}|(?:git|sudo|npm|pip|docker|kubectl|curl"
-    r"|cd|ls|ffmpeg|tar|grep|awk|sed|rsync|ps|ssh|scp|chmod|helm|"
-    rf"{_TOOLS})) ",
-    re.MULTILINE,
+
+
+def _choice(listed: str) -> str:
+    """Write a choice of words, grouped by first letter, for `re` tries the branches of one by one."""
+    rests: dict[str, list[str]] = {}
+    for word in listed.split("|"):
+        rests.setdefault(word[0], []).append(word[1:])
+    return "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in rests.items())
+
+
+_COMMANDS = _choice(
+    "git|sudo|npm|pip|docker|kubectl|curl|cd|ls|ffmpeg|tar|grep|awk|sed|rsync|ps|ssh|scp|chmod|helm|" + _TOOLS
 )
+_COMMAND = re.compile(rf"\s*(?:{_COMMANDS}) ")
+_JOINS = 3  # English words that no command line has so many of
+_LIKE_CODE = re.compile(rf"^[ \t]*[\w-]+:\s|^(?:[A-Z]{{4,}}|{_COMMANDS}) ", re.MULTILINE)
 _CODE_LINE = re.compile(
     r"""\s*(?:
       (?:async\s+)?def\s+\w+\s*\(|class\s+\w+[\s(:{]*.*[:{]\s*$|class\s+\w+:|import\s+[\w.{*]+(?:\s+as\s+\w+|\s+from\b.*)?;?\s*$|from\s+[\w.]+\s+import\b|return\b.*[;()\[\]_+*]|return\s+\w+\s*$
@@ -95,8 +105,7 @@ _HTML = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Prose:
+class Prose(NamedTuple):
     """What is left of a message: its paragraphs in order, quotations still in, and whether code stood in it."""
 
     paragraphs: tuple[str, ...]
@@ -149,7 +158,7 @@ def without_quotations(text: str) -> str:
     """Drop quoted strings if something of substance is left without them."""
     if '"' in text or not text.isascii():
         rest = _QUOTED.sub(" ", text)
-        if sum(map(str.isalpha, rest)) >= (10 if rest.isascii() else 4):
+        if rest != text and sum(map(str.isalpha, rest)) >= (10 if rest.isascii() else 4):
             return rest
     return text
 
@@ -223,10 +232,11 @@ def _without_code(text: str) -> tuple[str, bool]:
     yaml = _is_yaml([line for line in lines if _YAML.match(line)])
     for line in lines:
         if line and (_CODE_LINE.match(line) or (yaml and _YAML.match(line))) and not _sentence(line):
-            spoken = _question_before(line) or (_PIECE_OF_CODE.sub(" ", line) if _asks(line) else "")
+            told = bool(_COMMAND.match(line)) and _speaks(line)
+            spoken = _question_before(line) or (_PIECE_OF_CODE.sub(" ", line) if told or _asks(line) else "")
             if spoken:
                 kept.append(spoken)
-            dropped += len(line) - len(spoken)
+            dropped += len(line) if told else len(line) - len(spoken)
             plea = _ERROR.match(line) and (_PLEA.search(line) or _CLAUSE.search(line))
             if plea:
                 pleas.append(plea[0])
@@ -270,6 +280,12 @@ def _sentence(line: str) -> bool:
     if foreign >= 3 and (_CODE_SIGNS.isdisjoint(line) or line.lstrip()[0] > "\u0250"):
         return True
     return foreign > 4 and not line.rstrip().endswith(("{", "}", ";", ")"))
+
+
+def _speaks(line: str) -> bool:
+    """Say whether a line that begins with a command's name speaks of it: "git says it is behind and i have changes"."""
+    said = _QUOTED.sub(" ", line)
+    return words.count(said).get("en", 0) >= _JOINS and not _SIGN_OF_CODE.search(said)
 
 
 def _paragraphs(text: str) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ def language_around(text: str, identify: Identify) -> str:
     leading, trailing = _LEADING.match(text), _TRAILING.search(text[-80:])
     lead = leading[0] if leading else ""
     tail = trailing[0].split() if trailing else []
+    if _plainly_english(tail[-_ENDS[0] :]):
+        return _foreign(lead, identify)
     for count in _ENDS:
         if count <= len(tail) or count == _ENDS[-1]:
             language = _foreign(f"{lead} {' '.join(tail[-count:])}".strip(), identify)
@@ -34,6 +36,12 @@ def foreign_ends(text: str) -> bool:
     """Say whether the first or the last two words of a text hold none of English."""
     spoken = text.split()
     return any("en" not in words.weigh(" ".join(end)) for end in (spoken[:2], spoken[-2:]))
+
+
+def _plainly_english(end: list[str]) -> bool:
+    """Say whether English has words of its own among a few, two at least, and no other language has."""
+    found = words.count(" ".join(end))
+    return found.get("en", 0) > 1 and len(found) == 1
 
 
 def _english(end: list[str]) -> bool:

@@ -6,7 +6,7 @@ traditional Chinese are told apart by what the standard library's GB 2312 and Bi
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # Code points per UTF-16 high byte. Where two scripts share a high byte, _HALVES says which half is whose.
 _BLOCKS = {
@@ -51,6 +51,7 @@ def _table() -> bytes:
 
 _CLASS_OF_HIGH_BYTE = _table()
 _NOT_ASCII_LETTERS = bytes(b for b in range(128) if not chr(b).isalpha())
+_NOT_ASCII = re.compile("[^\x00-\x7f]+")
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]+")
 _JAMO = re.compile("[\u3131-\u318e]")
@@ -67,8 +68,7 @@ SHARED = frozenset({"Latn", "Cyrl", "Arab", "Deva"})
 """Scripts in which a model has to name the language."""
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(NamedTuple):
     """The writing system that carries a text: a language tag, or one of `SHARED`; `letters` says how much there is."""
 
     tag: str
@@ -91,7 +91,7 @@ def dominant(text: str, *, latin_is_sentence: bool) -> Script:
     if not counts and latin >= _ENOUGH:
         return Script("Latn", latin)
     if not counts:
-        return Script("Latn", latin + min(plain - latin, sum(map(str.isalpha, text)) - latin))
+        return Script("Latn", latin + min(plain - latin, sum(map(str.isalpha, "".join(_NOT_ASCII.findall(text))))))
     east = _east_asian(text, counts)
     tag, letters, weight = "Latn", 0, 0.0
     if not counts.keys() <= _EAST_ASIAN:

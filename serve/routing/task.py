@@ -78,12 +78,13 @@ _HANGUL_PROGRAMMING = re.compile(
     "جاوااسکریپت|پایتون|crontab|反向代理|파이썬|자바스크립트|자바로|리액트|코틀린|스프링부트|코드를|함수를|코드도|쿼리를"
 )
 _EASTERN_CODE = re.compile(
-    "报错|報錯|报这个错|报了个错|^(?:错误|錯誤|エラー|오류|에러) ?[:：] ?[a-z]{2}|占用[^。\n]{0,8}端口"
+    "(?=[报報错錯エ오에占正封单這这写寫给编实用פコ이в])(?:报错|報錯|报这个错|报了个错"
+    "|^(?:错误|錯誤|エラー|오류|에러) ?[:：] ?[a-z]{2}|占用[^。\n]{0,8}端口"
     "|正则表达式|封装成|正則表達式|正規表現|单元测试|這段程式碼|这段代码|這段代碼|这段程序"
     "|(?:写|寫|给出|编写|实现)[^。，\\n]{0,10}(?:代码|代碼|函数|函數|脚本)"
-    "|用\\s*(?:go|c|r)(?:语言|語言)?\\s*(?:写|寫|实现|编写)|פייתון|apps script|오류 ?뜨"
-    "|コードを書|このコード|이 코드|excel[^。\n]{0,16}(?:公式|関数|함수|수식|képlet|fórmula)|\\bв go\\b"
-)
+    "|用\\s*(?:go|c|r)(?:语言|語言)?\\s*(?:写|寫|实现|编写)|פייתון|오류 ?뜨|コードを書|このコード|이 코드|\\bв go\\b)"
+)  # first letters before the choice: `re` tries one by one
+_EASTERN_TOOLS = re.compile("apps script|excel[^。\n]{0,16}(?:公式|関数|함수|수식|képlet|fórmula)")
 _JSON = re.compile(
     r"\b(?:erstell|erzeug|generier|creat|generat|make|give me|gib|génèr|crée|crea|gener|cria|gere"
     r"|maak|skapa|stwórz|zwróć|retorn|extra[ei]"
@@ -249,7 +250,7 @@ _OPTION = re.compile(
 _OPERATOR = re.compile(
     r"[\w\])\"']\s*(?:[=!]==?|\+=)\s*[\w\[(!\"'{]|\b[a-z]+\[\w+\]\[\w|\b(?:const|let|var|int) \w+ = ", re.ASCII
 )
-_HUMP = re.compile("[a-z][A-Z]|：")
+_HUMP = re.compile("[A-Z](?<=[a-z].)")  # the capital first: `re` is fast at looking for one of a set
 
 
 def _about_code(instruction: Wording) -> bool:
@@ -257,7 +258,7 @@ def _about_code(instruction: Wording) -> bool:
     eastern = not lowered.isascii()
     if (" -" in text and _OPTION.search(text)) or ("=" in text and _OPERATOR.search(text)):
         return True
-    named = (":" in text or "(" in text or _HUMP.search(text)) and _IDENTIFIER.search(text)
+    named = (":" in text or "(" in text or "：" in text or _HUMP.search(text)) and _IDENTIFIER.search(text)
     found = (
         bool(named)
         or _names_code(lowered, words, eastern=eastern)
@@ -269,13 +270,15 @@ def _about_code(instruction: Wording) -> bool:
 def _names_code(lowered: str, words: Sequence[str], *, eastern: bool) -> bool:
     if eastern and (_HANGUL_PROGRAMMING.search(lowered) or _EASTERN_CODE.search(lowered)):
         return True
+    if eastern and ("excel" in lowered or "apps" in lowered) and _EASTERN_TOOLS.search(lowered):
+        return True
     if not _PROGRAMMING.isdisjoint(words):
         at = next(i for i, word in enumerate(words) if word in _PROGRAMMING)
         if _asked_of(words, at):
             return True
     elif not _SHORT_NAMES.isdisjoint(words) and not _PARTS.isdisjoint(words):
         return any(a in _WITH and b in _SHORT_NAMES for a, b in itertools.pairwise(words))
-    elif not (eastern and any(word in _PROGRAMMING for word in _ASCII_WORD.findall(lowered))):
+    elif not eastern or _PROGRAMMING.isdisjoint(_ASCII_WORD.findall(lowered)):
         return False
     return eastern and bool(
         not _NO_OTHER_SENSE.isdisjoint(_ASCII_WORD.findall(lowered))

@@ -50,7 +50,7 @@ _LISTS = {
     " dix mots mot phrase temps année années jour vie monde ville pays livre même nouveau grand petit peu"
     " bien mal alors maintenant ici là avant soyez proposez options répondez demande première raisons"
     " façons étapes synonymes chien chat trouvez donnez écrivez expliquez décrivez utilisez faites vos nos"
-    " leurs or possible format us combien font lequel laquelle",
+    " leurs or possible format us combien font lequel laquelle synonyme recettes horaires météo maman demain",
     "es": "receta fácil regalo regalos viaje barato barata casero casera el los las una es por qué"
     " cómo cuál cuándo quién dónde con para pero más muy y del al gracias hola"
     " muchas puedes lista puede dame cuéntame escribe explica explícame háblame mi tu eres soy sigue sí hoy está"
@@ -63,7 +63,7 @@ _LISTS = {
     " salida menos tiempo año años día vida mundo ciudad país libro mismo nuevo gran grande pequeño mucho"
     " poco bien mal entonces ahora aquí allí aunque mientras según antes después sé sea concisa conciso"
     " responda proponga formato nivel conduce consta perro gato sinónimos razones formas pasos has ideas"
-    " go",
+    " go recetas sinónimo significado cena horario",
     "pt": "erro resolvo receita presente viagem fácil os uma é não você como qual quando quem onde com para mas"
     " mais muito obrigado obrigada olá pode"
     " posso me escreva lista explique conte dê um do da dos das na nas nos pelo pela são está meu minha seu sua"
@@ -72,11 +72,12 @@ _LISTS = {
     " recomende gere cite defina calcule analise imagine devo deveria quero preciso ajude-me tenho sempre"
     " nunca cada sem outro outra melhor tudo nada faça use três quatro cinco seis sete oito nove dez"
     " palavras palavra frase tempo ano anos vida mundo cidade país livro mesmo novo grande pequeno pouco"
-    " bem mal então agora aqui ali antes depois sinônimos motivos passos cachorro gato problema",
+    " bem mal então agora aqui ali antes depois sinônimos motivos passos cachorro gato problema receitas sinônimo"
+    " jantar significado",
     "it": "errore ricetta veloce regalo viaggio il gli una è non che come perché quando chi dove quale"
-    " quali con per ma più molto grazie ciao mille"
+    " quali con per ma più molto grazie ciao mille orari trama capitale sinonimo significato papà mamma domani"
     " lista puoi può dammi dimmi raccontami scrivi spiegami spiega mi tuo sono sei della del dei delle nel nella"
-    " alla al questo questa oggi cosa cos'è differenza tra fra anche stai bene lo sul hai un in la le se"
+    " stasera alla al questo questa oggi cosa cos'è differenza tra fra anche stai bene lo sul hai un in la le se"
     " si e a o i di da uno due no ne te me sua suo su tutti tutto ci loro ha suggerisci elenca descrivi"
     " riassumi confronta crea traduci consigliami proponi genera definisci calcola analizza immagina cita"
     " dovrei vorrei voglio bisogno aiutami ho posso sempre mai ogni senza altro altra meglio alle man tre"
@@ -142,7 +143,7 @@ _LISTS = {
     " compară creează tradu enumeră vreau ajută-mă mereu fără traduce trei două patru cinci cuvinte timp"
     " an zi viață lume oraș carte nou mare mic acum aici acolo",
     "und": "ni hao wo shi bu zhi dao zen yang hen xie ming tian jin qian shenme weishenme zenme watashi wa desu"
-    " arigatou konnichiwa nani doko ohayou hai kya mujhe kaise nahi kyun aap namaste",
+    " arigatou konnichiwa nani doko ohayou hai",
     "hu": "hiba és a az nem én te hogyan hogy miért ki mikor hol melyik mi köszönöm szia kérlek írj egy jó van de se"
     " ha ti ez be le meg javasolj írd hasonlítsd fordítsd sorolj mindig soha nélkül szeretnék segíts három"
     " kettő négy öt szó idő év nap élet világ város könyv új nagy kis most itt ott",
@@ -172,7 +173,30 @@ _MALAY = (
 )
 _INDONESIAN = "bisa karena mobil kantor banget nggak gak enggak ngga sih dong deh gue udah silakan gimana kuliah rupiah"
 
+ROMANISED = {
+    "hi": (
+        "likhu kya kyaa kaise kaisi nahi nahin nhi mujhe mujhko tujhe tumhe tumhara tumhari hamara hamari humein kyun"
+        " kyu kyunki kyonki kaun kahan kidhar hain hoon lekin chahiye chahie batao bataye bataiye bataen bataao batana"
+        " samjhao samjha samjhaye samajh aur phir abhi jaldi kuch bahut bohot bahot zyada jyada thoda thodi apna apne"
+        " uska uske uski iska iske iski unka unke unki bhi liye hoga hogi honge gayi karein karta karti"
+        " karke krna krke kardo krdo kro karenge karunga karungi karwana jaise yaha yahan waha wahan isliye aata"
+        " aate aati jaata jaate jaati hoti hote rha rhi rhe rehta rehte rehti usko isko dikha dikhao pehle pehli pehla"
+        " saath paise paisa likhna likhkar pucho puchte puchna sakta sakte sakti chahta chahte chahti hataye hatana"
+        " hatao banao banaye banau banaun rakhna rakhni thik accha acha achha acchi achhi sirf kitna kitni"
+        " kitne matlab yaar aapka aapke aapki kisi kisko kiska kiske konsa kaunsa kaunsi kripya dhanyavaad shukriya"
+        " namaste milega milegi chalega chalta chalao sikhna seekhna padhna padhai padhu khane dekho dekhna bolna"
+        " bolte gaye dijiye dedo deta dete karu karun karni karne unhe inhe jisme isme usme"
+    ),
+    "bn": (
+        "kivabe kibhabe jonno korbo korun korchi korben kemon kothay lagbe parbo parchi parbe parben ebong"
+        " kintu shudhu amake tomake apnar apnake apnader hoyeche hocche bujhte bujhi ekhon ekta achen tumi bhalo"
+        " bolun likhun likhe banate dorkar"
+    ),
+}
+"""What Hindi, Urdu and Bengali look like in Latin letters; Urdu so written is Hindi so written."""
+
 _SMALL = {
+    **ROMANISED,
     "ms": "macam nak awak kerana ialah adakah sila terangkan bagaimanakah tu je dekat kat lah korang takde"
     " jugak pulak kenapakah hendak ataupun berkenaan semasa malaysia encik puan jom camne tau sahaja"
     " tempoh syarikat biasiswa cukai universiti tarikh borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan"
@@ -189,10 +213,13 @@ _SMALL = {
     " bat zein zenbat",
     "hr": "što kako zašto tko kada gdje koji koja koje sam si je smo ste su nije i ili ali za od do sa iz na u mi"
     " moj moja hvala molim bok možeš mogu trebam napiši objasni koliko između treba li da se bih samo kako"
-    " kuha kuhati skuhati tjedan tjedna kruh kruha tisuća uopće netko nitko",
+    " kuha kuhati skuhati tjedan tjedna kruh kruha tisuća uopće netko nitko ovdje uvijek poslije prije vrijeme lijepo"
+    " sljedeće sljedeći razumijem htio htjela želio rješenje riješiti čovjek djevojka uspjeh promijeniti"
+    " suradnja također",
     "sr": "šta kako zašto ko kada gde koji koja koje sam si je smo ste su nije i ili ali za od do sa iz na u mi moj"
     " moja hvala molim zdravo možeš mogu treba napiši objasni koliko između da li se bih samo"
-    " kuva kuvati skuvati nedelja hleb hiljada uopšte"
+    " kuva kuvati skuvati nedelja hleb hiljada uopšte ovde uvek posle niko neko sledeće sledeći razumem hteo htela"
+    " želeo rešenje rešiti čovek devojka uspeh promeniti saradnja takođe"
     " како шта зашто ко када где који која које сам си је смо сте су није или али за од до са из на у ми мој моја"
     " хвала молим здраво можеш могу треба напиши објасни колико између да ли се бих само",
     "mk": "направам како што зошто кој кога каде која кои сум си е сме сте се не или но за од до со"
@@ -285,10 +312,8 @@ def count(text: str) -> dict[str, int]:
     """Count the function words of each language in the beginning of a text."""
     found: dict[str, int] = {}
     owner, punctuation = _OWNER.get, PUNCTUATION
-    for word in split(text):
-        tag = owner(word.strip(punctuation))
-        if tag:
-            found[tag] = found.get(tag, 0) + 1
+    for tag in [tag for word in split(text) if (tag := owner(word.strip(punctuation)))]:
+        found[tag] = found.get(tag, 0) + 1
     return found
 
 

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.profile import Profile
+from serve.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = Path(sys.executable).with_name("docker-compose")
 BOXES = [profile for profile in map(profiles.load_named, profiles.names()) if profile.host.accelerator != "cpu"]
+DRAIN = ("drain_delay", "drain_timeout")
 each_box = pytest.mark.parametrize("box", BOXES, ids=lambda box: box.name)
 
 
@@ -64,13 +67,27 @@ def test_the_service_that_is_named_like_the_profile_brings_its_engines(box: Prof
     assert understood[box.name]["depends_on"].keys() == understood.keys() - {box.name}
 
 
+def test_keys_and_a_public_port_come_by_an_override(tmp_path: Path) -> None:
+    """The very file that the README shows."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("# compose.override.yaml\n")[2].partition("\n\n")[0]
+    override = tmp_path / "compose.override.yaml"
+    override.write_text(textwrap.dedent(shown))
+    given = json.loads(compose("-f", str(override), "--profile", "gb10", "config", "--format", "json"))
+    router = given["services"]["gb10"]
+    assert router["environment"]["POLYDRAFT_KEYS_FILE"] == "/run/secrets/keys"
+    assert [secret["target"] for secret in router["secrets"]] == ["/run/secrets/keys"]
+    assert given["secrets"]["keys"]["file"].endswith("/keys")
+    assert [(port.get("host_ip"), port["published"]) for port in router["ports"]] == [(None, "8000")]
+
+
 @each_box
 def test_the_router_gets_its_environment_unharmed(box: Profile) -> None:
     """Compose interpolates and YAML has types of its own; the JSON must survive both."""
     given = services(box)[box.name]["environment"]
     serving = {lane.name: box.served.engine_of(lane.name).name for lane in box.served.lanes}
     upstreams = {lane: f"http://{box.name}-{engine}:8000" for lane, engine in serving.items()}
-    own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000"}
+    own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000", "POLYDRAFT_WITHOUT_KEYS": "anywhere"}
     assert given == own | box.router_environment(upstreams)
 
 
@@ -124,7 +141,9 @@ def test_containers_have_no_privileges(box: Profile) -> None:
 @each_box
 def test_containers_may_finish_what_they_are_doing(box: Profile) -> None:
     understood = services(box)
-    assert understood[box.name]["stop_grace_period"] == "40s"
+    given = understood[box.name]["environment"]
+    waits = [int(given.get(f"POLYDRAFT_{name.upper()}", Settings.model_fields[name].default)) for name in DRAIN]
+    assert int(understood[box.name]["stop_grace_period"].removesuffix("s")) >= sum(waits) + 5
     for lane, engine in engines(box).items():
         assert engine["stop_grace_period"] == "1m0s"
         assert engine["command"][engine["command"].index("--shutdown-timeout") + 1] == "30", lane

@@ -13,6 +13,7 @@ from serve.deploy.profile import Profile
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "k8s/chart"
 BOXES = [profile for profile in map(profiles.load_named, profiles.names()) if profile.host.accelerator != "cpu"]
+KEYS = ("--set", "router.keysSecret=polydraft-keys")
 each_box = pytest.mark.parametrize("box", BOXES, ids=lambda box: box.name)
 
 
@@ -38,7 +39,7 @@ def values(box: Profile) -> Path:
 
 def objects(helm: Path, box: Profile, *arguments: str) -> dict[tuple[str, str], Any]:
     """What Helm renders for a box, by kind and name."""
-    done = run(helm, "template", "release", CHART, "-f", values(box), *arguments)
+    done = run(helm, "template", "release", CHART, "-f", values(box), *KEYS, *arguments)
     assert done.returncode == 0, done.stderr
     return {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(done.stdout)}
 
@@ -51,7 +52,7 @@ def engine_containers(helm: Path, box: Profile) -> list[Any]:
 
 @each_box
 def test_lint_finds_nothing(box: Profile, helm: Path) -> None:
-    done = run(helm, "lint", "--strict", CHART, "-f", values(box))
+    done = run(helm, "lint", "--strict", CHART, "-f", values(box), *KEYS)
     assert done.returncode == 0, done.stdout
 
 
@@ -75,7 +76,48 @@ def test_the_router_gets_its_environment_and_finds_the_engines(box: Profile, hel
     ports = {port["name"]: port["port"] for port in rendered["Service", f"{box.name}-engines"]["spec"]["ports"]}
     serving = {lane.name: box.served.engine_of(lane.name).name for lane in box.served.lanes}
     upstreams = {lane: f"http://{box.name}-engines:{ports[engine]}" for lane, engine in serving.items()}
-    assert given == {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000"} | box.router_environment(upstreams)
+    own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000", "POLYDRAFT_KEYS_FILE": "/etc/polydraft/keys"}
+    drain = {"POLYDRAFT_DRAIN_DELAY": "10", "POLYDRAFT_DRAIN_TIMEOUT": "30"}
+    assert given == own | drain | box.router_environment(upstreams)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "seconds"), [((), 45), ((20, 60), 85), ((0, 1), 6)], ids=["default", "long", "short"]
+)
+def test_a_pod_is_killed_only_after_its_router_has_had_its_time(
+    chosen: tuple[int, ...], seconds: int, helm: Path
+) -> None:
+    names = ("router.drainDelay", "router.drainTimeout")
+    arguments = [word for name, value in zip(names, chosen, strict=False) for word in ("--set", f"{name}={value}")]
+    pod = objects(helm, BOXES[0], *arguments)["Deployment", BOXES[0].name]["spec"]["template"]["spec"]
+    given = {variable["name"]: variable["value"] for variable in pod["containers"][0]["env"]}
+    periods = [int(given[f"POLYDRAFT_DRAIN_{each}"]) for each in ("DELAY", "TIMEOUT")]
+    assert pod["terminationGracePeriodSeconds"] == sum(periods) + 5 == seconds
+
+
+def test_a_pod_takes_requests_until_a_failed_readiness_probe_has_been_noted(helm: Path) -> None:
+    pod = objects(helm, BOXES[0])["Deployment", BOXES[0].name]["spec"]["template"]["spec"]
+    (router,) = pod["containers"]
+    delay = next(each["value"] for each in router["env"] if each["name"] == "POLYDRAFT_DRAIN_DELAY")
+    assert int(delay) > router["readinessProbe"]["periodSeconds"]
+
+
+def test_keys_come_from_a_secret_as_a_folder_so_that_a_change_reaches_the_router(helm: Path) -> None:
+    pod = objects(helm, BOXES[0])["Deployment", BOXES[0].name]["spec"]["template"]["spec"]
+    assert {"name": "keys", "secret": {"secretName": "polydraft-keys"}} in pod["volumes"]
+    mounts = pod["containers"][0]["volumeMounts"]
+    assert {"name": "keys", "mountPath": "/etc/polydraft", "readOnly": True} in mounts  # a subPath would never change
+
+
+def test_without_keys_the_chart_wants_to_be_told_so(helm: Path) -> None:
+    plain = ("template", "release", CHART, "-f", values(BOXES[0]))
+    refused = run(helm, *plain)
+    assert refused.returncode != 0
+    assert "router.keysSecret" in refused.stderr
+    told = run(helm, *plain, "--set", "router.withoutKeys=anywhere")
+    assert told.returncode == 0
+    assert "POLYDRAFT_WITHOUT_KEYS" in told.stdout
+    assert "secretName" not in told.stdout
 
 
 @each_box

@@ -29,8 +29,10 @@ def mtp(loop: double.Loop) -> Iterator[double.Engine]:
         yield engine
 
 
-@pytest.fixture
-def client(loop: double.Loop, body: double.Engine, mtp: double.Engine) -> Iterator[httpx2.Client]:
+@pytest.fixture(params=[True, False], ids=["direct", "plain"])
+def client(
+    request: pytest.FixtureRequest, loop: double.Loop, body: double.Engine, mtp: double.Engine
+) -> Iterator[httpx2.Client]:
     """A client of a router with lanes `body` and `mtp`, whose table prefers `mtp` for Chinese and `body` otherwise."""
     lanes = (Lane("body", body.url), Lane("mtp", mtp.url, "mtp", 2))
     table = (
@@ -38,7 +40,7 @@ def client(loop: double.Loop, body: double.Engine, mtp: double.Engine) -> Iterat
         Row("*", "*", (Candidate("body"), Candidate("mtp"))),
     )
     with (
-        double.router(loop, double.settings(lanes, table)) as url,
+        double.router(loop, double.settings(lanes, table), direct=request.param) as url,
         httpx2.Client(base_url=url, timeout=20) as running,
     ):
         double.until(lambda: running.get("/readyz").json()["lanes"] == {"body": True, "mtp": True})

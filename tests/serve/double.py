@@ -15,10 +15,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
-from serve import app
+from serve import app, otel
+from serve import server as serving
 from serve.routing import language
 from serve.routing.lane import Lane
 from serve.routing.policy import Row
@@ -100,8 +100,10 @@ class Engine:
     behaviour: Behaviour = answer
     healthy: bool = True
     silent_probes: int = 0
+    version: str = "0.0.double"
     got: list[Exchange] = field(default_factory=list)
     connections: set[asyncio.StreamWriter] = field(default_factory=set)
+    server: asyncio.Server | None = None
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections.add(writer)
@@ -118,7 +120,7 @@ class Engine:
                 await asyncio.sleep(1)
             return await exchange.whole({}, 200 if self.healthy else 503)
         if exchange.path == "/version":
-            return await exchange.whole({"version": "0.0.double"})
+            return await exchange.whole({"version": self.version})
         self.got.append(exchange)
         watch = asyncio.create_task(_watch(reader, exchange.closed))
         try:
@@ -165,7 +167,7 @@ class Loop:
 def engine(loop: Loop) -> Iterator[Engine]:
     """Run an engine double."""
     double = Engine()
-    server = loop.call(_listen(double))
+    server = double.server = loop.call(_listen(double))
     double.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield double
@@ -190,14 +192,15 @@ _identify = functools.cache(language.load)
 
 def settings(lanes: tuple[Lane, ...], table: tuple[Row, ...] = (), **more: Any) -> Settings:
     """Settings for a router of these lanes, independent of the environment."""
-    return Settings(model="demo", lanes=lanes, table=table or (Row("*", "*", ()),), probe_interval=0.05, **more)
+    short = {"probe_interval": 0.05, "drain_timeout": 2}
+    return Settings(model="demo", lanes=lanes, table=table or (Row("*", "*", ()),), **{**short, **more})
 
 
 @contextmanager
-def router(loop: Loop, wanted: Settings) -> Iterator[str]:
-    """Run a router; gives its base URL."""
+def router(loop: Loop, wanted: Settings, *, direct: bool = True, traces: otel.Traces | None = None) -> Iterator[str]:
+    """Run a router; gives its base URL. Without `direct` it answers everything through ASGI."""
     stack = contextlib.AsyncExitStack()
-    url = loop.call(stack.enter_async_context(_serving(wanted)))
+    url = loop.call(stack.enter_async_context(_serving(wanted, direct, traces)))
     try:
         yield url
     finally:
@@ -205,15 +208,18 @@ def router(loop: Loop, wanted: Settings) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def _serving(wanted: Settings) -> AsyncIterator[str]:
-    async with app.running(wanted, _identify()) as application:
-        server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error", timeout_graceful_shutdown=2))
+async def _serving(wanted: Settings, direct: bool, traces: otel.Traces | None) -> AsyncIterator[str]:
+    async with app.running(wanted, _identify(), traces) as application:
+        if not direct:
+            application.state.direct = {}
+        server = serving.Server(serving.config(wanted, application))
         with contextlib.suppress(AttributeError):
             server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-        task = asyncio.create_task(server.serve())
+        listener = serving.listener(("127.0.0.1", 0))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
             await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"{'https' if wanted.tls_cert_file else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         await task
 

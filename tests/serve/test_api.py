@@ -19,7 +19,7 @@ CHINESE = [{"role": "user", "content": "请告诉我什么是计算机程序。"
 CHAT = "/v1/chat/completions"
 
 
-@pytest.mark.parametrize("path", [CHAT, "/v1/completions", "/v1/route"])
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions", "/v1/responses", "/v1/route"])
 @pytest.mark.parametrize(
     ("raw", "status"),
     [
@@ -252,3 +252,52 @@ def test_a_model_whose_name_has_an_at_sign_can_still_be_forced(loop: double.Loop
         for model in ("org@model", "org@model@body"):
             assert plain.post(CHAT, json={"messages": ENGLISH, "model": model}).status_code == 200
         assert plain.post(CHAT, json={"messages": ENGLISH, "model": "org@body"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/healthz", 200),
+        ("GET", "/v1/models", 200),
+        ("GET", "/v1/models/other", 404),
+        ("POST", "/v1/route", 400),
+        ("GET", "/nowhere", 404),
+        ("GET", CHAT, 405),
+        ("POST", CHAT, 400),
+    ],
+)
+def test_every_answer_has_an_id_and_its_line_the_same(
+    client: httpx2.Client, caplog: pytest.LogCaptureFixture, method: str, path: str, status: int
+) -> None:
+    with caplog.at_level("INFO", logger="polydraft.access"):
+        mine = client.request(method, path, headers={"x-request-id": "mine"})
+        made = client.request(method, path, headers={"x-request-id": "not harmless"})
+        if path != "/healthz":
+            until(lambda: len(caplog.records) == 2)
+            named = [json.loads(record.getMessage())["request_id"] for record in caplog.records]
+            assert named == ["mine", made.headers["x-request-id"]]
+    assert mine.status_code == made.status_code == status
+    assert mine.headers["x-request-id"] == "mine"
+    assert len(made.headers["x-request-id"]) == 32
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/models", "/v1/models/demo", "/version", "/metrics"])
+def test_head_is_answered_as_get_without_its_content(client: httpx2.Client, path: str) -> None:
+    answer = client.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert int(answer.headers["content-length"]) > 0
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", CHAT, "POST"), ("HEAD", CHAT, "POST"), ("DELETE", "/v1/models", "GET, HEAD")],
+)
+def test_a_wrong_method_is_told_the_right_ones(client: httpx2.Client, method: str, path: str, allowed: str) -> None:
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize("path", ["/metrics/", "/v1/models/demo/", CHAT + "/"])
+def test_no_path_leads_to_another(client: httpx2.Client, path: str) -> None:
+    assert client.get(path, follow_redirects=False).status_code == 404

@@ -1,64 +1,19 @@
 """One real engine behind two lanes of the router: each request is drafted for as it asks, whatever clients send."""
 
 import concurrent.futures
-import json
-import os
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 import openai
 import pytest
 
-from serve.deploy import profile as profiles
-from serve.deploy.engine_args import engine_environment
-from tests.serve.double import metric, until
-from tests.stack.conftest import ROOT, START_LIMIT, VLLM, free_port
-from tests.stack.processes import all_ready, spawn, stop
+from tests.serve.double import metric
+from tests.stack.one_engine import Served
 
 pytestmark = pytest.mark.engine
 
-DRAFTER = {"method": "eagle3", "model": str(ROOT / "images/demo/gemma4-eagle3"), "num_speculative_tokens": 3}
-FLAGS = [
-    *("serve", str(ROOT / "images/demo/gemma4"), "--served-model-name", "demo", "--host", "127.0.0.1"),
-    *("--dtype", "float32", "--enforce-eager", "--max-model-len", "1024", "--max-num-seqs", "16"),
-    *("--kv-cache-memory-bytes", str(128 << 20), "--no-enable-prefix-caching", "--language-model-only"),
-    *("--enable-per-request-metrics", "--per-request-spec-decode-metrics", "detailed"),
-    *("--additional-config", json.dumps({"polydraft": {"drafters": {"eagle3": DRAFTER}}})),
-]
 QUESTION = [{"role": "user", "content": "What is speculative decoding?"}]
 REFUSED = {"lane": "medusa"}
-
-
-@dataclass(frozen=True)
-class Served:
-    """A router, and the one engine behind it."""
-
-    router: str
-    engine: str
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    if not VLLM.exists():
-        pytest.skip(f"no vLLM at {VLLM}: run `make setup`")
-    folder, port, engine_port = tmp_path_factory.mktemp("one-engine"), free_port(), free_port()
-    engine = f"http://127.0.0.1:{engine_port}"
-    lanes = [
-        {"name": "body", "upstream": engine},
-        {"name": "eagle3", "upstream": engine, "method": "eagle3", "draft_tokens": 3},
-    ]
-    own = {"POLYDRAFT_MODEL": "demo", "POLYDRAFT_LANES": json.dumps(lanes), "POLYDRAFT_PORT": str(port)}
-    environment = os.environ | engine_environment(profiles.load_named("cpu"))
-    children = [spawn([str(VLLM), *FLAGS, "--port", str(engine_port)], environment, folder / "engine.log")]
-    try:
-        children.append(spawn([sys.executable, "-m", "serve", "serve"], os.environ | own, folder / "router.log"))
-        until(lambda: all_ready(f"http://127.0.0.1:{port}/readyz", children), START_LIMIT)
-        yield Served(f"http://127.0.0.1:{port}", engine)
-    finally:
-        stop(children)
 
 
 def ask(served: Served, lane: str, **more: Any) -> dict[str, Any]:

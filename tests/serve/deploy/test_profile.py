@@ -14,6 +14,9 @@ from serve.deploy.engine_args import Address, engine_args
 from serve.deploy.profile import Profile
 from serve.errors import ConfigError
 
+MEMORY = """\
+memory = { weights-gib = 10.0, overhead-gib = 1.5, graphs-gib = 0.5, kv-sequence-gib = 0.5, source = "measured" }
+"""
 GOOD = """
 summary = "a box"
 body = "plain"
@@ -27,7 +30,7 @@ served-model-name = "model"
 model = "org/model"
 revision = "unresolved"
 license = "apache-2.0"
-memory = { weights-gib = 10.0, engine-gib = 2.0, source = "measured" }
+MEMORY
 lanes = [
   { name = "mtp", drafter-gib = 1.0, speculative-config = { method = "mtp", model = "org/drafter", \
 revision = "unresolved", num_speculative_tokens = 4 } },
@@ -54,8 +57,9 @@ why = "one box"
 accelerator = "nvidia"
 hardware = "a card"
 gpus = 1
-memory = { gib = 32.0, reserve-gib = 2.0, source = "measured" }
-"""
+memory = { gib = 32.0, total-gib = 33.0, reserve-gib = 2.0, source = "measured" }
+gpu = { name = "A card", compute-capability = "12.0", driver = { version = "580.65", why = "CUDA 13" } }
+""".replace("MEMORY\n", MEMORY)
 
 
 def every_body() -> list[Any]:
@@ -78,8 +82,8 @@ def test_a_profile_is_named_after_its_file(tmp_path: Path) -> None:
     assert load(GOOD, tmp_path).name == "box"
 
 
-def test_the_shipped_profiles_are_the_five_boxes() -> None:
-    assert profiles.names() == ["cpu", "gb10", "rtx-pro-2000", "rtx-pro-2000-x4", "rtx-pro-6000"]
+def test_the_shipped_profiles_are_the_five_boxes_and_a_comparison() -> None:
+    assert profiles.names() == ["cpu", "gb10", "gb10-compare", "rtx-pro-2000", "rtx-pro-2000-x4", "rtx-pro-6000"]
 
 
 SPEC = "bodies.plain.lanes.0.speculative-config"
@@ -114,13 +118,11 @@ BAD = {
     "number for a variable": ('value = "1"', "value = 1", "env.NCCL_IB_DISABLE.value: .*not 1; correct"),
     "too many ranks": ("gpus = 1", "gpus = 1\ntensor-parallel-size = 2", "tensor-parallel-size: 2 is more than the 1 "),
     "gpu without gpus": ("gpus = 1", "gpus = 0", "host: gpus: must be 0 for accelerator"),
+    "card not stated": ('gpu = { name = "A card"', 'gpa = { name = "A card"', "host.gpa: isn't a field"),
+    "driver without a reason": (', why = "CUDA 13"', "", "host.gpu.driver.why: is missing"),
     "too much memory": ("gib = 32.0", "gib = 28.0", "2 engines hold 27.0 GiB of 26.0 GiB .* set one-engine"),
     "infinite rate": ("decode-rate = 50.0", "decode-rate = inf", "cells.0.lanes.0.decode-rate: .*finite number"),
-    "memory not stated": (
-        'memory = { weights-gib = 10.0, engine-gib = 2.0, source = "measured" }',
-        "",
-        "memory: is miss",
-    ),
+    "memory not stated": (MEMORY, "", "memory: is miss"),
 }
 
 

@@ -67,6 +67,12 @@ def test_unknown_fields_come_through_as_they_are(value: object) -> None:
         pytest.param({}, "completions", "prompt", id="no prompt"),
         pytest.param({"prompt": ""}, "completions", "prompt", id="empty prompt"),
         pytest.param({"prompt": {"a": 1}}, "completions", "prompt", id="prompt is an object"),
+        pytest.param({}, "responses", "input", id="no input"),
+        pytest.param({"input": ""}, "responses", "input", id="empty input"),
+        pytest.param({"input": 7}, "responses", "input", id="input is a number"),
+        pytest.param({"input": "hi", "vllm_xargs": []}, "responses", "vllm_xargs", id="responses' vllm_xargs"),
+        pytest.param({"prompt": "hi"}, "messages", "messages", id="no messages for Anthropic"),
+        pytest.param({"messages": [1]}, "messages", "messages[0]", id="an Anthropic message is a number"),
     ],
 )
 def test_names_the_field_that_is_wrong(payload: dict[str, Any], endpoint: Endpoint, param: str) -> None:
@@ -75,6 +81,18 @@ def test_names_the_field_that_is_wrong(payload: dict[str, Any], endpoint: Endpoi
     assert refusal.value.param == param
 
 
-def test_a_prompt_means_completions() -> None:
-    assert endpoint_of({"prompt": "a"}) == "completions"
-    assert endpoint_of({"messages": MESSAGES}) == "chat"
+@pytest.mark.parametrize(
+    ("payload", "endpoint"),
+    [
+        ({"prompt": "a"}, "completions"),
+        ({"input": "a"}, "responses"),
+        ({"input": "a", "prompt": {"id": "template"}}, "responses"),
+        ({"messages": MESSAGES}, "chat"),
+        ({"messages": MESSAGES, "thinking": True}, "chat"),
+        ({"messages": MESSAGES, "thinking": {"type": "enabled"}}, "messages"),
+        ({"messages": MESSAGES, "system": "Be brief."}, "messages"),
+        ({}, "chat"),
+    ],
+)
+def test_tells_what_a_payload_is_for(payload: dict[str, Any], endpoint: Endpoint) -> None:
+    assert endpoint_of(payload) == endpoint

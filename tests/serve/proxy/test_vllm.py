@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from serve.proxy import vllm
 from serve.routing.lane import Lane
+from serve.routing.outcome import Asked
 
 MTP = Lane("mtp", "http://engine", "mtp", 3)
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
@@ -25,9 +26,34 @@ SPECULATIVE = {
 }
 
 
-def prepared(payload: dict[str, Any], *, shared: bool = False) -> dict[str, Any]:
-    sent: dict[str, Any] = json.loads(vllm.prepare(payload, "served", MTP, shared=shared))
+def prepared(payload: dict[str, Any], endpoint: Asked = "chat", *, shared: bool = False) -> dict[str, Any]:
+    raw = json.dumps(payload).encode()
+    sent: dict[str, Any] = json.loads(vllm.prepare(payload, raw, endpoint, "served", MTP, shared=shared))
     return sent
+
+
+def test_what_needs_no_change_goes_on_byte_for_byte() -> None:
+    raw = b'\n{ "model":"served" ,"messages": [{"role":"user","content":"\\u00e9\xc3\xa9"}], "top_p":1.0e0 } '
+    assert vllm.prepare(json.loads(raw), raw, "chat", "served", MTP, shared=False) == raw
+
+
+@given(
+    st.dictionaries(st.sampled_from(["a", "model", "stream", "stream_options", "vllm_xargs"]), st.just(None)),
+    st.sampled_from([None, 2]),
+    st.sampled_from(["", " ", "\n\t\r "]),
+    st.booleans(),
+)
+def test_what_is_added_changes_nothing_else(
+    payload: dict[str, Any], indent: int | None, space: str, shared: bool
+) -> None:
+    payload = {**payload, "stream": True} if "stream" in payload else payload
+    raw = (space + json.dumps(payload, indent=indent) + space).encode()
+    sent = json.loads(vllm.prepare(payload, raw, "chat", "served", MTP, shared=shared))
+    usage = {"include_usage": True, "continuous_usage_stats": False}
+    expected = {**payload, "model": "served"}
+    expected |= {"stream_options": usage} if payload.get("stream") else {}
+    expected |= {"vllm_xargs": {"lane": "mtp", "draft_tokens": 3}} if shared else {}
+    assert sent == expected
 
 
 def test_names_the_model_as_the_engine_knows_it() -> None:
@@ -61,7 +87,8 @@ def test_tells_an_engine_with_several_lanes_which_one() -> None:
 
 def test_lone_surrogates_reach_the_engine_as_they_came() -> None:
     raw = b'{"messages":[{"role":"user","content":"\\ud800"}]}'
-    assert b'"\\ud800"' in vllm.prepare(json.loads(raw), "served", MTP, shared=False)
+    sent = vllm.prepare(json.loads(raw), raw, "chat", "served", MTP, shared=False)
+    assert b'"\\ud800"' in sent
 
 
 @pytest.mark.parametrize(
@@ -78,7 +105,32 @@ def test_lone_surrogates_reach_the_engine_as_they_came() -> None:
     ],
 )
 def test_knows_what_a_speculating_engine_refuses(payload: dict[str, Any], parameter: str | None) -> None:
-    assert vllm.undraftable(payload) == parameter
+    assert vllm.undraftable(payload, "chat") == parameter
+    assert vllm.undraftable(payload, "responses") == parameter
+    assert vllm.undraftable(payload, "messages") is None, "Anthropic's messages have neither"
+
+
+@pytest.mark.parametrize("endpoint", ["responses", "messages"])
+def test_asks_for_no_usage_chunk_where_there_is_none(endpoint: Asked) -> None:
+    assert prepared({"stream": True}, endpoint) == {"stream": True, "model": "served"}
+
+
+@pytest.mark.parametrize("endpoint", ["completions", "responses", "messages"])
+def test_tells_the_lane_wherever_something_is_generated(endpoint: Asked) -> None:
+    assert prepared({}, endpoint, shared=True)["vllm_xargs"] == {"lane": "mtp", "draft_tokens": 3}
+
+
+@pytest.mark.parametrize("endpoint", ["count_tokens", "tokenize", "detokenize"])
+def test_tells_no_lane_where_nothing_is_generated(endpoint: Asked) -> None:
+    assert prepared({"prompt": "x"}, endpoint, shared=True) == {"prompt": "x", "model": "served"}
+
+
+@pytest.mark.parametrize("wrap", [False, True], ids=["whole", "streamed"])
+def test_reads_the_counts_of_responses_and_messages(wrap: bool) -> None:
+    answer = {"usage": {"input_tokens": 9, "output_tokens": 48}, "metrics": {"generation_time_ms": 500.0}}
+    report = vllm.report({"response": answer} if wrap else answer)
+    assert (report.prompt_tokens, report.completion_tokens, report.generation_time) == (9, 48, 0.5)
+    assert report.acceptance is None
 
 
 def test_reads_counts_times_and_acceptance() -> None:

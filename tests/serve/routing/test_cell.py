@@ -1,7 +1,7 @@
 """The cell of any request: always one of the closed sets, from a bounded amount of text."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +12,7 @@ from serve.routing.language import LANGUAGES
 from serve.routing.task import TASKS
 from tests.serve.routing.labelled import model
 
-ENDPOINTS: tuple[Endpoint, ...] = ("chat", "completions")
+ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=60),
@@ -31,6 +31,13 @@ fields = {
     "chat_template_kwargs": anything | st.dictionaries(st.sampled_from(["enable_thinking", "thinking"]), anything),
     "reasoning_effort": anything,
     "structured_outputs": anything,
+    "input": st.lists(message | anything, max_size=6) | anything,
+    "instructions": anything,
+    "system": content,
+    "thinking": anything | st.fixed_dictionaries({"type": anything}),
+    "output_config": anything | st.fixed_dictionaries({"format": anything, "effort": anything}),
+    "text": anything | st.fixed_dictionaries({"format": anything}),
+    "reasoning": anything | st.fixed_dictionaries({"effort": anything}),
 }
 payloads = st.fixed_dictionaries({}, optional=fields)
 MARKUP = (
@@ -208,11 +215,23 @@ def _chat(*turns: tuple[str, str]) -> str:
     [
         ("# Return the longest of the given words.\ndef longest(words):\n", "en", "code"),
         ("# Gibt das längste der übergebenen Wörter zurück.\ndef longest(words):\n", "de", "code"),
+        ('def middle(a, b):\n    """Gibt den Mittelwert der beiden Zahlen zurück."""\n', "de", "code"),
+        ('def middle(a, b):\n    """返回两个数的平均值"""\n', "zh-Hans", "code"),
+        ("/**\n * Returns the number of words in a text.\n */\nfunction words(text) {", "en", "code"),
         ("#!/bin/sh\nset -e\nfor f in *.log; do\n", "und", "code"),
         ("print(dumps({}))\nimport json\n", "und", "code"),
         ("List the names in the sentence.\n\nSentence: Ann met Bob.\nJSON:", "en", "json"),
     ],
-    ids=["english comment", "german comment", "no comment", "json as a module", "json as a label"],
+    ids=[
+        "english comment",
+        "german comment",
+        "docstring",
+        "chinese docstring",
+        "block",
+        "no comment",
+        "json as a module",
+        "json as a label",
+    ],
 )
 def test_what_continues_code_or_a_label(prompt: str, language: str, kind: str) -> None:
     cell = classify({"prompt": prompt}, "completions", model())

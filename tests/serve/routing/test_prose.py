@@ -69,6 +69,13 @@ def test_of_a_question_with_code_in_it_the_words_stay() -> None:
     assert "sort" not in prose.paragraphs[0]
 
 
+def test_what_is_said_of_a_command_stays_and_commands_go() -> None:
+    said = read("docker says there is no space left on /dev/sda1 and i dont know what to do")
+    assert said.code
+    assert said.paragraphs[0].endswith("and i dont know what to do")
+    assert read("git checkout -b fix/login origin/main && git push --force-with-lease").paragraphs == ()
+
+
 def test_a_row_of_examples_is_no_yaml() -> None:
     assert not read("Text: good\nMood: happy\n\nText: bad\nMood: sad\n\nText: fine\nMood:").code
 

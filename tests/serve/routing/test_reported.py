@@ -15,6 +15,9 @@ from tests.serve.routing.labelled import model
         pytest.param("mi dice Failed to start, result exit-code", "it", id="its beginning"),
         pytest.param("Uncaught SyntaxError: Unexpected end of JSON input sửa sao", "vi", id="its end"),
         pytest.param("error in c#: Object reference not set what to do", "und", id="English ends"),
+        pytest.param(
+            "I was given this query, what is it for and can i delete it", "und", id="English that is Italian too"
+        ),
         pytest.param("", "und", id="nothing"),
     ],
 )

@@ -6,8 +6,9 @@ argument: {"asked": [[drafter, draft tokens, has inner states] of each case], "d
 {case: [mode, tokens, requests, query length of a uniform graph, longest query of a mixed one]}, "kv groups": {case:
 [layers of each group]}, "kv shared": [whether each layer of a group has a spec], "kv layouts": {case: [layouts, the
 preferred one first]}, "slots": [the engine's slot mappings after the step of a drafter without KV, that drafter's],
-"states": [accepted tokens at a capture, null where refused: short queries in stock vLLM and with lanes; longest; longer],
-"salts": [of each lane without one of the client's, with one, with one that would pass for a drafter's], "settled": {case: [worker, scheduler], or the refusal}}.
+"states": [accepted tokens at a capture, null where refused: short queries in stock vLLM and with lanes; longest;
+longer], "salts": [of each lane without one of the client's, with one, with one that would pass for a drafter's],
+"settled": {case: [worker, scheduler], or the refusal}}.
 """
 
 import json

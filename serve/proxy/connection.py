@@ -1,0 +1,229 @@
+"""One connection to an engine: writes a request, hands the answer's bytes on as they come, and is used again.
+
+Nothing waits between the engine's socket and whoever receives the answer: head and chunks are passed on inside the call
+that read them. Only the end of an exchange wakes a task.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import httptools
+
+from serve.errors import EngineFailed, EngineSilent
+
+MAX_HEAD_BYTES = 65_536
+"""Longest head of an answer: beyond it, whatever answers isn't an engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status and headers of an engine's answer; names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+class Source(Protocol):
+    """Where an answer comes from, and can be held back."""
+
+    def pause(self) -> None:
+        """Read nothing until `resume`."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+
+class Receiver(Protocol):
+    """Takes an answer as it comes. Neither method may raise or wait; an error that is returned ends the exchange."""
+
+    def on_head(self, head: Head, source: Source) -> Exception | None:
+        """Take the answer's head."""
+
+    def on_data(self, chunk: bytes) -> None:
+        """Take some bytes of the answer's content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that an answer may let us wait: for its first byte of content, and then for each further one."""
+
+    first_byte: float
+    silence: float
+
+
+class ConnectionLost(EngineFailed):
+    """The engine closed the connection. `unanswered`: before it sent anything, as happens to one it held for idle."""
+
+    def __init__(self, message: str, *, unanswered: bool) -> None:
+        super().__init__(message)
+        self.unanswered = unanswered
+
+
+class Connection(asyncio.Protocol):
+    """A connection that carries one exchange at a time; `on_closed` is told when it can carry no more."""
+
+    def __init__(self, on_closed: Callable[["Connection"], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)
+        self._on_closed = on_closed
+        self._receiver: Receiver | None = None
+        self._done: asyncio.Future[None] | None = None
+        self._patience = Patience(0, 0)
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
+        self.idle_since = 0.0
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another exchange may follow."""
+        return self._done is None and not self._transport.is_closing()
+
+    async def exchange(self, request: bytes, receiver: Receiver, patience: Patience) -> None:
+        """Send a request and return when its whole answer went to the receiver.
+
+        Raises ConnectionLost, EngineSilent, EngineFailed for what isn't HTTP, or what the receiver returned. Then, and
+        after a cancellation, the connection is closed, which aborts the request in vLLM.
+        """
+        self._receiver, self._patience = receiver, patience
+        self._done = self._loop.create_future()
+        self._expect_answer()
+        self._transport.write(request)
+        self._timer = self._loop.call_later(patience.first_byte, self._look_at_clock)
+        try:
+            await self._done
+        finally:
+            self._timer.cancel()
+            self._timer = None
+            if not (self._complete and self._keep_alive):
+                self.close()
+            self._receiver = self._done = None
+            self.resume()
+
+    def pause(self) -> None:
+        """Read nothing until `resume`: the client is slower than the engine."""
+        if not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._paused:
+            self._paused = False
+            self._last = self._loop.time()  # it was us who were silent
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Close at once, without sending what is still unsent."""
+        self._transport.abort()
+
+    def _expect_answer(self) -> None:
+        self._status = 0
+        self._headers: dict[str, str] = {}
+        self._head_bytes = 0
+        self._touched = self._answering = self._until_eof = self._complete = self._keep_alive = False
+        self._last = 0.0
+
+    def _look_at_clock(self) -> None:
+        """Give the exchange up if nothing came for too long; one timer an exchange, since chunks are many."""
+        if self._paused:
+            wait = self._patience.silence
+        elif self._last:
+            wait = self._last + self._patience.silence - self._loop.time()
+        else:
+            wait = 0
+        if wait > 0:
+            self._timer = self._loop.call_later(wait, self._look_at_clock)
+        elif self._last:
+            self._fail(EngineSilent("The engine stopped sending in the middle of its answer."))
+        else:
+            self._fail(EngineSilent("The engine took the request and said nothing."))
+
+    def _fail(self, error: Exception) -> None:
+        """End the exchange with an error; what still comes of it is dropped."""
+        self._receiver = None
+        if self._done and not self._done.done():
+            self._done.set_exception(error)
+        self._transport.abort()
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the open connection."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Read some of an answer."""
+        if self._done is None:  # nobody asked: not to be trusted with a request
+            return self.close()
+        self._touched = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:  # a fault of ours, not of the engine
+            self._fail(cast(Exception, error.__context__))
+        except httptools.HttpParserError as error:
+            self._fail(EngineFailed(f"The engine's answer isn't HTTP ({type(error).__name__})."))
+        return None
+
+    def eof_received(self) -> bool:
+        """Take the engine's end of the connection, which also is the end of an answer that has no length."""
+        if self._until_eof:
+            self.on_message_complete()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give up the exchange that was running, if one was."""
+        self._on_closed(self)
+        if self._done and not self._done.done():
+            why = type(exc).__name__ if exc else "closed"
+            lost = ConnectionLost(f"The engine broke off ({why}).", unanswered=not self._touched)
+            self._done.set_exception(lost)
+        self._receiver = None
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        """Notice an answer that nobody asked for, after which nothing on this connection can be trusted."""
+        if self._done is None or self._complete:
+            self._keep_alive = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header."""
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._fail(EngineFailed("The engine's answer has too long a head."))
+            return
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """Hand the head on."""
+        self._status = self._parser.get_status_code()
+        if self._status < 200 or self._receiver is None:
+            return self._headers.clear()
+        self._answering = True
+        self._keep_alive = self._parser.should_keep_alive()  # not to be asked for once the message is complete
+        self._until_eof = not ("content-length" in self._headers or "transfer-encoding" in self._headers)
+        error = self._receiver.on_head(Head(self._status, self._headers), self)
+        if error:
+            self._fail(error)
+        return None
+
+    def on_body(self, chunk: bytes) -> None:
+        """Hand some content on."""
+        if not self._last and self._timer:
+            self._timer.cancel()
+            self._timer = self._loop.call_later(self._patience.silence, self._look_at_clock)
+        self._last = self._loop.time()
+        if self._receiver:
+            self._receiver.on_data(chunk)
+
+    def on_message_complete(self) -> None:
+        """End the exchange; an interim answer (1xx) is none."""
+        if not self._answering or self._complete:
+            return
+        self._complete = True
+        self._receiver = None
+        if self._done and not self._done.done():
+            self._done.set_result(None)

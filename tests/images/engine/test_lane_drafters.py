@@ -27,7 +27,7 @@ def answer(inside: Inside) -> dict[str, Any]:
     ],
 )
 def test_a_drafter_is_asked_only_for_its_own(answer: dict[str, Any], case: str, asked: list[Any]) -> None:
-    """The one that keeps KV reads prompts even where nothing is drafted."""
+    """The one that keeps KV reads prompts even where nothing is drafted, and is asked last, whatever is named first."""
     assert answer["asked"][case] == asked
 
 
@@ -83,6 +83,10 @@ def test_engines_whose_drafter_keeps_kv_have_a_blocks_layers_side_by_side(answer
 
 def test_a_drafter_without_kv_leaves_the_others_slots_alone(answer: dict[str, Any]) -> None:
     assert answer["slots"] == [[1, 2, 3], [0, 0, 0]]
+
+
+def test_drafters_draft_at_once_only_where_all_is_in_full_graphs(answer: dict[str, Any]) -> None:
+    assert answer["in graphs"] == [True, False, False]
 
 
 def test_only_lanes_without_a_drafter_that_keeps_kv_share_a_prefix_cache(answer: dict[str, Any]) -> None:

@@ -5,7 +5,8 @@ Drafters are stand-ins that say who they are; everything else is vLLM's and ours
 argument: {"asked": [[drafter, draft tokens, has inner states] of each case], "drafts": [tokens of each case], "graphs":
 {case: [mode, tokens, requests, query length of a uniform graph, longest query of a mixed one]}, "kv groups": {case:
 [layers of each group]}, "kv shared": [whether each layer of a group has a spec], "kv layouts": {case: [layouts, the
-preferred one first]}, "slots": [the engine's slot mappings after the step of a drafter without KV, that drafter's],
+preferred one first]}, "slots": [the engine's slot mappings after the step of a drafter without KV, that drafter's], "in
+graphs": [whether a drafter has them all, for steps of equal length, of different ones, and of one that no lane has],
 "states": [accepted tokens at a capture, null where refused: short queries in stock vLLM and with lanes; longest;
 longer], "salts": [of each lane without one of the client's, with one, with one that would pass for a drafter's],
 "settled": {case: [worker, scheduler], or the refusal}}.
@@ -68,7 +69,7 @@ def engine() -> Any:
 
 def drafting(lanes: list[str], tokens: int | None) -> tuple[list[Any], list[list[int]]]:
     asked: list[Any] = []
-    inner = {"mtp": Drafter("mtp", 1, 4, False, asked), "eagle3": Drafter("eagle3", 2, 3, True, asked)}
+    inner = {"eagle3": Drafter("eagle3", 2, 3, True, asked), "mtp": Drafter("mtp", 1, 4, False, asked)}
     assert LANES is not None
     speculator = drafters.LaneDrafters(engine(), torch.device("cpu"), LANES, inner)
     slots = [7, 2, 5, 0, 3, 6, 1, 4][: len(lanes)]  # requests lie in the runner's slots in any order
@@ -165,6 +166,19 @@ def slots() -> list[list[int]]:
     return [engine.slot_mappings[0].tolist(), beside.block_tables(engine).slot_mappings[0].tolist()]
 
 
+def in_graphs(manager: Any, query_lens: list[int]) -> bool:
+    """Whether all that a drafter does for a batch of decodes is in full graphs."""
+    batch = SimpleNamespace(
+        num_reqs=len(query_lens),
+        num_tokens=sum(query_lens),
+        num_tokens_after_padding=sum(query_lens),
+        num_scheduled_tokens=np.array(query_lens),
+        decode_graph_eligible=True,
+    )
+    drafter = SimpleNamespace(prefill_cudagraph_manager=manager, decode_cudagraph_manager=manager)
+    return beside.has_graph(drafter, batch)
+
+
 class StateBuilder(BaseMambaAttentionMetadataBuilder):  # type: ignore[misc]
     """Metadata for layers with a state, but for what it is made of: says how many tokens it takes as accepted."""
 
@@ -232,6 +246,7 @@ def main() -> None:
             "no lanes": kv_layout(lanes=False, drafter=True),
         },
         "slots": slots(),
+        "in graphs": [in_graphs(manager, [5, 5]), in_graphs(manager, [5, 1]), in_graphs(manager, [3, 3])],
         "states": [refused, captured_states(1), captured_states(4), captured_states(5)],
         "salts": [salts(None), salts("client's"), salts("eagle3\0")],
         "settled": {

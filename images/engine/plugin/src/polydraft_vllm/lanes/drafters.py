@@ -183,7 +183,8 @@ class LaneDrafters(DraftModelSpeculator):  # type: ignore[misc]
         }
         at_once = len(asked) > 1 and all(beside.has_graph(self.inner[name], input_batch) for name in asked)
         proposed = {}
-        for name, tokens in asked.items():
+        # Those with a stream of their own first: it waits for all that the runner's stream was given before.
+        for name, tokens in sorted(asked.items(), key=lambda item: keeps_kv(self.inner[item[0]])):
             with self._stream(name) if at_once else nullcontext():
                 proposed[name] = _ask(self.inner[name], tokens, input_batch, given)[:, :tokens]
         for name in self._beside.keys() & asked.keys() if at_once else ():

@@ -142,10 +142,8 @@ class Conclusions:
         if listed.decode_rate:
             step = self.step(lane, 1, TABLE_CONTEXT)
             length = listed.decode_rate * math.exp(step.mean)
-            length = min(1.0 + self._lanes[lane].draft_tokens, max(1.0, length))
-            return Belief(
-                length, _OF_TABLE
-            )  # an error of the step time cancels in the rate, which is what was measured
+            # An error of the step time cancels in the rate, which is what was measured.
+            return Belief(min(1.0 + self._lanes[lane].draft_tokens, max(1.0, length)), _OF_TABLE)
         return None
 
     def _seeded(self, lane: str) -> Sums:

@@ -5,7 +5,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -165,8 +165,8 @@ class Settings(BaseSettings):
         return self
 
 
-def read() -> Settings:
-    """Read the settings from the environment.
+def read(**given: Any) -> Settings:
+    """Read the settings from the environment, after those that are given.
 
     Raises ConfigError naming the variable and the fix, also for a POLYDRAFT_* variable that isn't a setting.
     """
@@ -176,7 +176,7 @@ def read() -> Settings:
             close = difflib.get_close_matches(name, known, n=1)
             raise ConfigError(f"{name} isn't a setting; " + (f"did you mean {close[0]}?" if close else "remove it."))
     try:
-        return Settings()
+        return Settings(**given)
     except ValidationError as error:
         raise ConfigError(_first(error)) from None
     except SettingsError as error:  # its text names the field, in pydantic-settings' own words

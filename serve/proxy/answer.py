@@ -92,10 +92,12 @@ class Answer:
     def _passing(self, chunk: bytes) -> bytes:
         """Give what of a chunk may go to the client: nearly always all of it, as it is."""
         held = self._stamp is not None and self._stamp.held
-        if self._model is None and self._splitter.empty and not held and self._marks.plain(chunk):
-            self._progress.output(chunk.count(sse.BOUNDARY), self._clock())
+        plain = self._marks.plain(chunk) if self._model is None and self._splitter.empty and not held else 0
+        if plain:
+            self._progress.output(chunk.count(sse.BOUNDARY, 0, plain), self._clock())
+        if plain == len(chunk):
             return chunk
-        return b"".join([self._read(event) for event in self._splitter.feed(chunk)])
+        return b"".join([chunk[:plain], *[self._read(event) for event in self._splitter.feed(chunk[plain:])]])
 
     def _read(self, event: bytes) -> bytes:
         """Give one event as the client gets it; empty if it shouldn't, or not yet."""

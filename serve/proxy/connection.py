@@ -1,7 +1,7 @@
 """One connection to an engine: writes a request, hands the answer's bytes on as they come, and is used again.
 
-Nothing waits between the engine's socket and whoever receives the answer: head and chunks are passed on inside the call
-that read them. Only the end of an exchange wakes a task.
+Nothing waits between the engine's socket and whoever receives the answer: head and content are passed on inside the call
+that read them, what one read brought in one piece. Only the end of an exchange wakes a task.
 """
 
 import asyncio
@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._patience = Patience(0, 0)
         self._timer: asyncio.TimerHandle | None = None
         self._paused = False
+        self._parts: list[bytes] = []  # content of the read that is being parsed
         self.idle_since = 0.0
 
     @property
@@ -161,9 +162,11 @@ class Connection(asyncio.Protocol):
         self._touched = True
         try:
             self._parser.feed_data(data)
+            self._hand_on()
         except httptools.HttpParserCallbackError as error:  # a fault of ours, not of the engine
             self._fail(cast(Exception, error.__context__))
         except httptools.HttpParserError as error:
+            self._hand_on()
             self._fail(EngineFailed(f"The engine's answer isn't HTTP ({type(error).__name__})."))
         return None
 
@@ -211,19 +214,27 @@ class Connection(asyncio.Protocol):
         return None
 
     def on_body(self, chunk: bytes) -> None:
-        """Hand some content on."""
-        if not self._last and self._timer:
-            self._timer.cancel()
-            self._timer = self._loop.call_later(self._patience.silence, self._look_at_clock)
-        self._last = self._loop.time()
-        if self._receiver:
-            self._receiver.on_data(chunk)
+        """Keep some content until all of its read is parsed."""
+        self._parts.append(chunk)
 
     def on_message_complete(self) -> None:
         """End the exchange; an interim answer (1xx) is none."""
         if not self._answering or self._complete:
             return
+        self._hand_on()
         self._complete = True
         self._receiver = None
         if self._done and not self._done.done():
             self._done.set_result(None)
+
+    def _hand_on(self) -> None:
+        """Hand on what a read brought of the content: a write for each of its chunks would cost more than all else."""
+        if not (parts := self._parts):
+            return
+        self._parts = []
+        if not self._last and self._timer:
+            self._timer.cancel()
+            self._timer = self._loop.call_later(self._patience.silence, self._look_at_clock)
+        self._last = self._loop.time()
+        if self._receiver:
+            self._receiver.on_data(parts[0] if len(parts) == 1 else b"".join(parts))

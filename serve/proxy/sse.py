@@ -23,22 +23,21 @@ class Marks:
         self._starts, self._inside = starts, inside
         self._all = (*starts, *inside)
 
-    def plain(self, chunk: bytes) -> bool:
-        """Tell whether a chunk is whole events, none of which starts with or has in it what marks the others.
+    def plain(self, chunk: bytes) -> int:
+        """Tell how many bytes at a chunk's beginning are whole events without any of what marks the others.
 
-        It may say no where yes would be right; the events then are looked at, and pass all the same.
+        It may say fewer than there are; the events then are looked at, and pass all the same.
         """
-        if not chunk.endswith(BOUNDARY) or b"\r" in chunk:
-            return False
-        marks = self._inside
-        if chunk.find(BOUNDARY) < len(chunk) - len(BOUNDARY):  # several events
-            marks = self._all
-        elif chunk.startswith(self._starts):
-            return False
-        for mark in marks:  # noqa: SIM110  # a generator for `any` would cost more than what it looks for
-            if mark in chunk:
-                return False
-        return True
+        if b"\r" in chunk:
+            return 0
+        end = chunk.rfind(BOUNDARY) + len(BOUNDARY)
+        if chunk.find(BOUNDARY) + len(BOUNDARY) == end:  # one event at most, which is nearly always what comes
+            marked = chunk.startswith(self._starts) or any([mark in chunk for mark in self._inside])
+            return 0 if marked or end < len(BOUNDARY) else end
+        for mark in self._all:
+            if (at := chunk.find(mark, 0, end)) >= 0:
+                end = chunk.rfind(BOUNDARY, 0, at) + len(BOUNDARY)
+        return end if end >= len(BOUNDARY) else 0
 
 
 class Splitter:

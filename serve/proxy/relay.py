@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -49,8 +49,7 @@ _FAREWELL = 1.0
 HEADERS = ("x-polydraft-lane", "x-polydraft-language", "x-polydraft-reason")
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One admitted request: where it may go, preferred lane first, and what the relay has to know of it.
 
     `path` is the engine's, with the query; `payload` is None where the request has none, and `raw` is what the client
@@ -100,7 +99,7 @@ class Relay(Response):
     """The response of one job: writes its own head, once an engine has sent some content."""
 
     def __init__(self, job: Job, wiring: Wiring, started: float) -> None:
-        super().__init__()
+        self.background = None  # all that FastAPI asks of a Response, whose constructor makes headers that nobody sends
         self._job, self._wiring = job, wiring
         self._dialect = job.dialect
         self._progress = Progress(started, job.lanes[0], job.decision)
@@ -231,13 +230,16 @@ class Relay(Response):
         if job.payload is not None:
             shared = lane.upstream in wiring.shared
             payload = vllm.prepare(job.payload, job.raw, job.endpoint, wiring.model, lane, shared=shared)
-        async with upstream.slots.one(partial(wiring.waits, lane.name)):
+        taken = await upstream.slots.take(partial(wiring.waits, lane.name))
+        try:
             if not upstream.ready:  # it may have failed while the request stood in line
                 raise LaneNotReady("The engine isn't ready any more; try again in a few seconds.")
             with wiring.track(lane.name):
                 self._answer = self._receiver(client, upstream)
                 await upstream.send(job.method, job.path, payload, job.headers, self._answer, streamed=job.streamed)
                 self._answer.finish()
+        finally:
+            upstream.slots.give_back(taken)
 
     def _receiver(self, client: Client, upstream: Upstream) -> Answer:
         job = self._job

@@ -107,6 +107,10 @@ def _polydraft(port: int, engines: list[int], place: Path) -> tuple[list[str], d
     return [sys.executable, "-m", "serve", "serve"], environment
 
 
+def _bare(port: int, engines: list[int], place: Path) -> tuple[list[str], dict[str, str]]:
+    return [sys.executable, "-m", "tests.bench.relay.bare", str(port), str(engines[0])], {}
+
+
 def _rust(command: str, policy: str) -> Command:
     def start(port: int, engines: list[int], place: Path) -> tuple[list[str], dict[str, str]]:
         urls = [f"http://127.0.0.1:{engine}" for engine in engines]
@@ -122,6 +126,7 @@ COMMANDS: dict[str, tuple[str, Command]] = {
     "nginx": ("nginx", _nginx),
     "haproxy": ("haproxy", _haproxy),
     "polydraft": (sys.executable, _polydraft),
+    "bare Python": (sys.executable, _bare),
     "vllm-router, round robin": (str(PEERS / "vllm-router"), _rust("vllm-router", "round_robin")),
     "vllm-router, default policy": (str(PEERS / "vllm-router"), _rust("vllm-router", "cache_aware")),
     "sglang-router, round robin": (str(PEERS / "sglang-router"), _rust("sglang-router", "round_robin")),

@@ -177,11 +177,13 @@ class Connection(asyncio.Protocol):
         self._touched = True
         try:
             self._parser.feed_data(data)
-            self._hand_on()
+            if self._parts:
+                self._hand_on()
         except httptools.HttpParserCallbackError as error:  # a fault of ours, not of the engine
             self._fail(cast(Exception, error.__context__))
         except httptools.HttpParserError as error:
-            self._hand_on()
+            if self._parts:
+                self._hand_on()
             self._fail(EngineFailed(f"The engine's answer isn't HTTP ({type(error).__name__})."))
         return None
 
@@ -238,7 +240,8 @@ class Connection(asyncio.Protocol):
         """End the exchange; an interim answer (1xx) is none."""
         if not self._answering or self._complete:
             return
-        self._hand_on()
+        if self._parts:
+            self._hand_on()
         self._complete = True
         self._receiver = None
         if self._done and not self._done.done():
@@ -246,8 +249,9 @@ class Connection(asyncio.Protocol):
 
     def _hand_on(self) -> None:
         """Hand on what a read brought of the content: a write for each of its chunks would cost more than all else."""
-        if parts := self._parts:
-            self._parts = []
-            self._heard()
-            if self._receiver:
-                self._receiver.on_data(parts[0] if len(parts) == 1 else b"".join(parts))
+        parts = self._parts
+        content = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
+        self._heard()
+        if self._receiver:
+            self._receiver.on_data(content)

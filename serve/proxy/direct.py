@@ -255,14 +255,15 @@ class Exchange:
 
     def write(self, raw: bytes) -> None:
         """Send some content, if somebody is still there to get it."""
-        if self._protocol.transport.is_closing():
+        transport = self._protocol.transport
+        if transport.is_closing():
             return
         if self._chunked:
-            raw = b"%b%x\r\n%b\r\n" % (self._unsent, len(raw), raw)
-        elif self._unsent:
+            raw = b"%x\r\n%b\r\n" % (len(raw), raw)
+        if self._unsent:
             raw = self._unsent + raw
-        self._unsent = b""
-        self._protocol.transport.write(raw)
+            self._unsent = b""
+        transport.write(raw)
 
     def end(self) -> None:
         """Say that all was sent."""

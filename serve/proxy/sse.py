@@ -24,21 +24,26 @@ class Marks:
         self._all = (*starts, *inside)
 
     def plain(self, chunk: bytes) -> int:
-        """Tell how many bytes at a chunk's beginning are whole events without any of what marks the others.
+        """Count the events of a chunk of whole events none of which has what marks the others; 0 if it isn't one.
 
-        It may say fewer than there are; the events then are looked at, and pass all the same.
+        It may say 0 where another number would be right; the events then are looked at, and pass all the same.
         """
-        if b"\r" in chunk:
+        if not chunk.endswith(BOUNDARY) or b"\r" in chunk:
             return 0
-        end = chunk.rfind(BOUNDARY) + len(BOUNDARY)
-        if chunk.find(BOUNDARY) + len(BOUNDARY) == end:  # one event at most, which is nearly always what comes
-            if end < len(BOUNDARY) or chunk.startswith(self._starts):
+        events, marks = chunk.count(BOUNDARY), self._all
+        if events == 1:  # which is nearly always what comes
+            if chunk.startswith(self._starts):
                 return 0
-            for mark in self._inside:  # `any` would cost more than what it looks for
-                if mark in chunk:
-                    return 0
-            return end
-        for mark in self._all:
+            marks = self._inside
+        for mark in marks:  # a generator for `any` would cost more than what it looks for
+            if mark in chunk:
+                return 0
+        return events
+
+    def before(self, chunk: bytes) -> int:
+        """Tell how many bytes at a chunk's beginning are plain, if it isn't wholly; it may say too few."""
+        end = chunk.rfind(BOUNDARY) + len(BOUNDARY)
+        for mark in (b"\r", *self._all):
             if (at := chunk.find(mark, 0, end)) >= 0:
                 end = chunk.rfind(BOUNDARY, 0, at) + len(BOUNDARY)
         return end if end >= len(BOUNDARY) else 0

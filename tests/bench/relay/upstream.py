@@ -1,7 +1,7 @@
 """An engine that costs next to nothing: it answers from memory, so that what is measured is the relay before it.
 
 `max_tokens` is the number of chunks of a stream, `seed` the milliseconds between two (0 is none). All paced streams get
-their chunks at the same moments, as a step of vLLM gives each of its requests a token: so every relay has the same to do,
+their chunks at the same moments, as a step of vLLM gives each of its requests a token: every relay has the same to do,
 however late it let the streams begin. Each chunk holds the time at which it was written. Run as a program: `upstream.py
 PORT [PORT ...]`, it serves every port until it is killed.
 """

@@ -309,10 +309,10 @@ def weigh(text: str) -> dict[str, float]:
 
 
 def count(text: str) -> dict[str, int]:
-    """Count the function words of each language in the beginning of a text."""
+    """Count the function words of each language in the beginning of a text, each once: a shared one may stand often."""
     found: dict[str, int] = {}
     owner, punctuation = _OWNER.get, PUNCTUATION
-    for tag in [tag for word in split(text) if (tag := owner(word.strip(punctuation)))]:
+    for tag in [tag for word in {word.strip(punctuation) for word in split(text)} if (tag := owner(word))]:
         found[tag] = found.get(tag, 0) + 1
     return found
 

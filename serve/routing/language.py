@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
-from serve.routing import greetings, romanised, script, words
+from serve.routing import greetings, romanised, script, siblings, words
 
 Identify = Callable[[str], Sequence[tuple[str, float]]]
 """A model: prose in, (tag of one of `MODELLED`, probability) out, the likeliest first."""
@@ -102,7 +102,8 @@ def language_of(text: str, identify: Identify, *, chinese: str = "zh-Hans") -> s
         return UNDETERMINED
     if ("¿" in text or "¡" in text) and "en" not in found:
         return "es"  # no other language opens its questions so
-    return _modelled(text, seen, found, identify)
+    tag = _modelled(text, seen, found, identify)
+    return siblings.told(text, tag) if tag in siblings.FAMILY and seen.tag == "Latn" else tag
 
 
 _SHORTHAND = ("eli5", "tldr", "tl;d")
@@ -148,6 +149,8 @@ def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: I
     tag, probability = ranked[0]
     if hits and (tag == best or (not others and frozenset((tag, best)) in _SIBLINGS)):
         return best
+    if seen.tag == "Latn" and tag in siblings.EQUAL:
+        probability = sum(p for other, p in ranked if other in siblings.FAMILY[tag])
     if probability >= _wanted(tag, hits, seen.letters) and (not written or tag in written):
         # Loanwords make English words of other languages: against the model's word, they don't count.
         sure = (

@@ -96,6 +96,8 @@ _FAMILIES = (
 )
 FAMILY = {tag: family for family in _FAMILIES for tag in family}
 """The languages that one is mistaken for, and itself."""
+_LARGE = frozenset(("pt", "es", "fi"))
+_SHORT = 60  # characters: a longer text of a large language has been told from a small one's by then
 EQUAL = frozenset(("hr", "sr", "sl", "da", "no"))
 """Languages asked in about as often as their siblings: a guess at one that is split between them is a sure guess."""
 
@@ -123,7 +125,7 @@ def marks(text: str, tag: str) -> int:
 def told(text: str, guess: str) -> str:
     """Name the one of a language's family that a text shows the most marks of; the guess where it shows none."""
     family = FAMILY.get(guess)
-    if not family or text.isascii() and guess in ("pt", "es"):
+    if not family or (guess in _LARGE and len(text) > _SHORT):
         return guess
     found = {tag: marks(text, tag) for tag in family}
     best = max(family, key=lambda tag: (found[tag], tag == guess, tag))

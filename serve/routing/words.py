@@ -170,6 +170,8 @@ _LISTS = {
 _MALAY = (
     "nak awak kerana bagaimanakah korang takde jugak pulak jom camne sahaja syarikat biasiswa cukai universiti tarikh"
     " borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan peguam mahkamah basikal rosak ringgit"
+    " pengaturcara rentetan bahawa sebarang langsir bilik garaj oren padamkan filem pengarah tandas ejaan senarai"
+    " tetapan pejabat perkakasan"
 )
 _INDONESIAN = "bisa karena mobil kantor banget nggak gak enggak ngga sih dong deh gue udah silakan gimana kuliah rupiah"
 
@@ -200,6 +202,8 @@ _SMALL = {
     "ms": "macam nak awak kerana ialah adakah sila terangkan bagaimanakah tu je dekat kat lah korang takde"
     " jugak pulak kenapakah hendak ataupun berkenaan semasa malaysia encik puan jom camne tau sahaja"
     " tempoh syarikat biasiswa cukai universiti tarikh borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan"
+    " pengaturcara rentetan bahawa sebarang langsir bilik garaj oren padamkan filem pengarah tandas ejaan senarai tetapan"
+    " pejabat perkakasan"
     " peguam mahkamah basikal esok isnin khamis jumaat mesyuarat jururawat emel perisian rosak ringgit nombor",
     "tl": "ang ng mga ano paano bakit sino kailan saan ako ikaw siya kami tayo kayo sila ito iyan hindi oo po salamat"
     " kumusta kamusta gusto pwede puwede ba ko mo niya natin namin para ngayon bukas isang lang naman yung",

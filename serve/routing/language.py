@@ -198,6 +198,8 @@ _HARD = re.compile("ь(?!о)", re.IGNORECASE)  # Bulgarian writes the soft sign 
 _IN_U = r"\b(?!{0})\w{{3,}}у\b"  # the end of a Serbian object, which neither neighbour declines
 _NOT_BULGARIAN = re.compile(
     r"\b(?:како|шта|ко|где|кад|када|јер|преко|преку|зашто|каде|кој|која|који|које|колку|дека)\b|"
+    r"\b(?:для|если|чтобы|это|этот|эта|эти|этого|нужно|можно|найди|реши|тему|теме|методом)\b|"
+    r"\b(?!много\b|немного\b|строго\b|дълго\b)\w{3,}(?:ого|его|ому|ему|ами|ями|тся|ую|юю)\b|"
     + _IN_U.format("срещу|върху|между|помежду|измежду|бижу|гуру|табу|тату|шоу")
 )
 _NOT_MACEDONIAN = re.compile(
@@ -221,7 +223,7 @@ def _possible(text: str, letters: int, found: dict[str, int]) -> frozenset[str]:
     if "mk" in left and len(left) > 1 and _NOT_MACEDONIAN.search(lowered):
         left.discard("mk")
     listed = found.keys() & left
-    if letters >= 40 and "і" not in present and "ї" not in present:
+    if letters >= 35 and "і" not in present and "ї" not in present:
         left -= {"uk", "be"}
     if letters >= 20 and present.isdisjoint("ъщьюяйыэё") and (not listed or listed & {"sr", "mk"}):
         left &= {"sr", "mk"}

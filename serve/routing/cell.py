@@ -198,8 +198,9 @@ def _spoken(conversation: Conversation, prose: Prose, asked: str, identify: Iden
     before = _before(conversation, identify)
     chinese = before if before in ("zh-Hant", "yue") else "zh-Hans"
     language = language_of(asking(without_messages(asked)), identify, chinese=chinese) if asked else UNDETERMINED
-    if language == UNDETERMINED and len(prose.paragraphs) > 1:
-        language = language_of("\n".join(prose.paragraphs), identify)
+    if len(prose.paragraphs) > 1 and (language == UNDETERMINED or (language in CYRILLIC and len(asked) < _TERMS)):
+        whole = language_of("\n".join(prose.paragraphs), identify)
+        language = whole if language == UNDETERMINED or whole in possible(asked) else language
     if language == UNDETERMINED and asked:
         language = _foreign(language_of(opening(asked), identify))
     if before in (language, UNDETERMINED):

@@ -103,6 +103,8 @@ def language_of(text: str, identify: Identify, *, chinese: str = "zh-Hans") -> s
     if ("¿" in text or "¡" in text) and "en" not in found:
         return "es"  # no other language opens its questions so
     tag = _modelled(text, seen, found, identify)
+    if tag == "en":
+        return greetings.first_word(text) or tag
     return siblings.told(text, tag) if tag in siblings.FAMILY and seen.tag == "Latn" else tag
 
 
@@ -136,12 +138,10 @@ def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: I
     if written:
         found = {tag: hits for tag, hits in found.items() if tag in written}
     best, hits = max(found.items(), key=lambda item: item[1], default=(UNDETERMINED, 0))
+    others = sum(found.values()) - hits
     if "ms" in found and words.is_malay(text, found["ms"]):
         return "ms"
-    others = sum(found.values()) - hits
-    if (hits >= 3 and others * 4 <= hits) or (hits == 2 and not others and seen.letters < 60 and best != "en"):
-        return best
-    if hits and not others and (written or seen.letters < 12):
+    if _enough(seen.letters, best, hits, others, alone=bool(written)):
         return best
     if not hits and not written and seen.letters < 4:
         return UNDETERMINED
@@ -161,6 +161,13 @@ def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: I
     return _by_letters(text, seen) if written and weighed == UNDETERMINED else weighed
 
 
+def _enough(letters: int, best: str, hits: int, others: int, *, alone: bool) -> bool:
+    """Say whether function words decide without the model: few words of one language, or many of it and few others."""
+    if hits and not others and (alone or letters < 12):
+        return True
+    return (hits >= 3 and others * 4 <= hits) or (hits == 2 and not others and letters < 60 and best != "en")
+
+
 def _among_terms(text: str) -> str | None:
     """Name the language of a few small words among English terms: "docker compose con wordpress y mysql"."""
     weights = words.weigh(text)
@@ -171,6 +178,8 @@ def _among_terms(text: str) -> str | None:
 def _ranked(text: str, found: dict[str, int], identify: Identify) -> Sequence[tuple[str, float]]:
     """Ask the model; Malay is Indonesian unless a word of its own says otherwise, for the model only guesses there."""
     ranked = identify(text[:_MODEL_READS])
+    if ranked[0][0] in ("mr", "ne") and ranked[0][1] < _CERTAIN and not found:
+        return [("hi", sum(p for _, p in ranked))]  # its neighbours are asked in too seldom to be guessed at
     if "ms" in found or all(tag != "ms" for tag, _ in ranked[:2]):
         return ranked
     share = sum(p for tag, p in ranked if tag in ("id", "ms"))

@@ -9,72 +9,78 @@ from serve.routing import words
 
 _WORDS = {
     "cs": (
-        "jak se jsem jsi jsme jste jsou není nebo při když protože aby můžu může můžeš můžete mohl mohla byl byla bylo být"
-        " více méně jen žádný který která které kterého kdy napiš napište tvůj vaše svůj tuto ještě už také než před přes"
-        " podle kolik proč kdo děkuji odpověď odpovědi větu ze ve umím řekni vysvětli popiš najdi zapni otevři zavři přidej"
-        " zruš světlo světla pokoji ložnici kuchyň dnes zítra následující žádost písmeno"
+        "jak se jsem jsi jsme jste jsou není nebo při když protože aby můžu může můžeš můžete mohl mohla byl"
+        " byla bylo být více méně jen žádný který která které kterého kdy napiš napište tvůj vaše svůj tuto"
+        " ještě už také než před přes podle kolik proč kdo děkuji odpověď odpovědi větu ze ve umím řekni"
+        " vysvětli popiš najdi zapni otevři zavři přidej zruš světlo světla pokoji ložnici kuchyň dnes zítra"
+        " následující žádost písmeno"
     ),
     "sk": (
-        "ako čo sa som sme ste sú alebo pre pri keď pretože môžem môže môžeš môžete mohol bol bola bolo byť viac menej iba"
-        " žiadny žiadne žiadne ktorý ktorá ktoré ktorého kedy napíš napíšte vaša vašej vašu svoj svoju svojej tento"
-        " tejto túto ešte už tiež než len medzi pred cez podľa koľko prečo ďakujem odpoveď odpovede vetu zo povedz"
-        " vysvetli vysvetlite opíš uveďte nájdi otvor zatvor pridaj svetlo svetlá izbe obývačke spálni zajtra uistite"
-        " použite použi vytvorte nasledujúci nasledujúcu nasledujúce žiadosť slová písmeno dobrú čínsku vo mohli začni"
-        " prvý odsek vymenuj celý zopakujte zrušte zapnite vypnite"
+        "ako čo sa som sme ste sú alebo pre pri keď pretože môžem môže môžeš môžete mohol bol bola bolo byť"
+        " viac menej iba žiadny žiadne žiadne ktorý ktorá ktoré ktorého kedy napíš napíšte vaša vašej vašu"
+        " svoj svoju svojej tento tejto túto ešte už tiež než len medzi pred cez podľa koľko prečo ďakujem"
+        " odpoveď odpovede vetu zo povedz vysvetli vysvetlite opíš uveďte nájdi otvor zatvor pridaj svetlo"
+        " svetlá izbe obývačke spálni zajtra uistite použite použi vytvorte nasledujúci nasledujúcu"
+        " nasledujúce žiadosť slová písmeno dobrú čínsku vo mohli začni prvý odsek vymenuj celý zopakujte"
+        " zrušte zapnite vypnite"
     ),
     "hr": (
-        "što tko gdje uvijek vrijeme poslije prije lijepo sutra tjedan tjedna kruh tisuću tisuća netko nitko sljedeći"
-        " sljedeće sljedeća razumijem htio htjela želio riješi rješenje čovjek uspjeh promijeni promijeniti suradnja zrak"
-        " zraka glazba glazbu pjesma pjesmu svjetlo svjetla kupaonica kupaonici ujutro vani podsjetnik podsjetnike podsjeti"
-        " računalo zaslon datoteka datoteku poveznica snijeg mlijeko riječ riječi rečenica dvije obje cijeli cijelu primjer"
-        " primjera primjere povijest tvrtka tvrtke tvrtku kolovoz kolovoza rujan rujna listopad listopada studeni prosinac"
-        " prosinca siječanj siječnja veljača veljače ožujak ožujka travanj travnja svibanj svibnja lipanj lipnja srpanj"
-        " srpnja europa točno točka juha obitelj izvješće popis vlak uvjet općina razina nazovi mjesto mjesec djeca dijete"
-        " vidjeti odvlaživač timer timeru timere bok"
+        "što tko gdje uvijek vrijeme poslije prije lijepo sutra tjedan tjedna kruh tisuću tisuća netko nitko"
+        " sljedeći sljedeće sljedeća razumijem htio htjela želio riješi rješenje čovjek uspjeh promijeni"
+        " promijeniti suradnja zrak zraka glazba glazbu pjesma pjesmu svjetlo svjetla kupaonica kupaonici"
+        " ujutro vani podsjetnik podsjetnike podsjeti računalo zaslon datoteka datoteku poveznica snijeg"
+        " mlijeko riječ riječi rečenica dvije obje cijeli cijelu primjer primjera primjere povijest tvrtka"
+        " tvrtke tvrtku kolovoz kolovoza rujan rujna listopad listopada studeni prosinac prosinca siječanj"
+        " siječnja veljača veljače ožujak ožujka travanj travnja svibanj svibnja lipanj lipnja srpanj srpnja"
+        " europa točno točka juha obitelj izvješće popis vlak uvjet općina razina nazovi mjesto mjesec djeca"
+        " dijete vidjeti odvlaživač timer timeru timere bok"
     ),
     "sr": (
-        "šta ko gde uvek vreme posle pre lepo nedelju nedelja nedelje hleb hiljada hiljadu uopšte neko niko ovde"
-        " onde sledeći sledeće sledeću sledeća razumem hteo htela želeo reši rešenje čovek uspeh promeni promeniti saradnja"
-        " takođe vazduh vazduha muzika muziku muzike pesma pesmu pesme svetlo svetla svetlost kupatilo kupatilu tajmer"
-        " tajmera ujutru napolju podsetnik podsetnike podsetnika podseti kompjuter računar sneg mleko reč reči dve obe celi"
-        " celu primer primera primere istorija istoriju firma firmu avgust septembar oktobar novembar decembar januar"
-        " februar mart april jun jul avgusta septembra oktobra novembra decembra januara februara marta aprila juna jula"
-        " evropa tačno tačka supa porodica porodicu izveštaj spisak voz uslov opština nivo pozovi mesto mesta mesec meseci"
-        " deca dete videti zdravo rezerviši sto kaži fudbal prikaži bioskop"
+        "šta ko gde uvek vreme posle pre lepo nedelju nedelja nedelje hleb hiljada hiljadu uopšte neko niko"
+        " ovde onde sledeći sledeće sledeću sledeća razumem hteo htela želeo reši rešenje čovek uspeh promeni"
+        " promeniti saradnja takođe vazduh vazduha muzika muziku muzike pesma pesmu pesme svetlo svetla"
+        " svetlost kupatilo kupatilu tajmer tajmera ujutru napolju podsetnik podsetnike podsetnika podseti"
+        " kompjuter računar sneg mleko reč reči dve obe celi celu primer primera primere istorija istoriju"
+        " firma firmu avgust septembar oktobar novembar decembar januar februar mart april jun jul avgusta"
+        " septembra oktobra novembra decembra januara februara marta aprila juna jula evropa tačno tačka supa"
+        " porodica porodicu izveštaj spisak voz uslov opština nivo pozovi mesto mesta mesec meseci deca dete"
+        " videti zdravo rezerviši sto kaži fudbal prikaži bioskop"
     ),
     "sl": (
-        "kaj kje kdaj zakaj kateri katera katero še bo ker lahko oseb minut časovnik ustavi vklopi izklopi odpri zapri luč"
-        " luči kakšno kakšna kakšen tudi zelo naj več manj danes jutri včeraj ki ter sem vreme napiši ali pri ima moj"
+        "kaj kje kdaj zakaj kateri katera katero še bo ker lahko oseb minut časovnik ustavi vklopi izklopi"
+        " odpri zapri luč luči kakšno kakšna kakšen tudi zelo naj več manj danes jutri včeraj ki ter sem vreme"
+        " napiši ali pri ima moj"
     ),
     "da": (
         "af hvad mig dig noget nogle hvornår hvorfor uden efter sætning svar brug bruge hjælp vejr lige deres"
-        " også blive gør gøre mellem ud op ned tilføj sluk afspil gerne omskriv sjov indhold"
-        " præcis bogstaver afsnit"
+        " også blive gør gøre mellem ud op ned tilføj sluk afspil gerne omskriv sjov indhold præcis bogstaver"
+        " afsnit"
     ),
     "no": (
-        "av hva meg deg noe noen hvorfor uten etter setning bruke bruk hjelp bare deres også bli gjør gjøre mellom"
-        " ut opp ned nå legg skru gjerne morsom nøyaktig øyeblikk hvilken "
-        " "
+        "av hva meg deg noe noen hvorfor uten etter setning bruke bruk hjelp bare deres også bli gjør gjøre"
+        " mellom ut opp ned nå legg skru gjerne morsom nøyaktig øyeblikk hvilken"
     ),
     "et": (
-        "mis kes kas kuidas miks millal kus milline see seda selle selles need neid ning aga või kui oma ka veel välja"
-        " palun loo looge kirjuta kirjutage andke antud leia leidke mõned mõne järgmine järgmised järgneva selgita vasta"
-        " tehke lisa võta mulle minu sinu teie meie uus kaks neid kasutab võid"
+        "mis kes kas kuidas miks millal kus milline see seda selle selles need neid ning aga või kui oma ka"
+        " veel välja palun loo looge kirjuta kirjutage andke antud leia leidke mõned mõne järgmine järgmised"
+        " järgneva selgita vasta tehke lisa võta mulle minu sinu teie meie uus kaks neid kasutab võid"
     ),
     "fi": (
-        "on ei mitä mikä kuka miten miksi milloin missä millainen tämä tätä tämän nämä niitä sekä mutta tai kun myös vielä"
-        " kirjoita luo etsi jotkut seuraava selitä vastaa minulle minun sinun meidän kuinka ovat ole kerro anna"
+        "on ei mitä mikä kuka miten miksi milloin missä millainen tämä tätä tämän nämä niitä sekä mutta tai"
+        " kun myös vielä kirjoita luo etsi jotkut seuraava selitä vastaa minulle minun sinun meidän kuinka"
+        " ovat ole kerro anna"
     ),
     "gl": (
-        "fai unha dunha nunha cunha coa pecha teito xanela axusta cociña garaxe dende ata moi máis tamén grazas quen cando"
-        " xeral xente luces "
+        "fai unha dunha nunha cunha coa pecha teito xanela axusta cociña garaxe dende ata moi máis tamén"
+        " grazas quen cando xeral xente luces"
     ),
-    "pt": "uma numa com não você janela também mais obrigado quem quando luzes desligue ligue já gente ",
+    "pt": "uma numa com não você janela também mais obrigado quem quando luzes desligue ligue já gente",
     "ca": (
-        "els les amb per són què quin quina atura engega tanca puja baixa llum llums cuina menjador sostre temporitzador"
-        " calefacció minuts tots totes dels meva meu aquest aquesta encén dormitori finestra treu posa tota"
+        "els les amb per són què quin quina atura engega tanca puja baixa llum llums cuina menjador sostre"
+        " temporitzador calefacció minuts tots totes dels meva meu aquest aquesta encén dormitori finestra"
+        " treu posa tota"
     ),
-    "es": "los las con son qué cuál pon sube baja luz luces cocina comedor minutos todos todas del mi ",
+    "es": "los las con son qué cuál pon sube baja luz luces cocina comedor minutos todos todas del mi",
 }
 _LETTERS = {
     "cs": "[ěřů]",

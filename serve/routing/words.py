@@ -25,7 +25,11 @@ _LISTS = {
     " hard true false well being am book difference"
     " reasons reason ways also all has or us last may time word work find go format ideas"
     " solve simplify evaluate differentiate factorize compute teh waht whta hwo adn taht thier pls plz dont doesnt"
-    " didnt isnt wont whos thats wanna gonna gimme lemme",
+    " didnt isnt wont whos thats wanna gonna gimme lemme"
+    " quick kitchen door doors bedroom bathroom unlock converting sorting detecting removing adding creating"
+    " checking reading writing finding replacing splitting counting comparing choosing printing drawing"
+    " deleting queries values characters columns rows implement remove unexpected toppings cheap healthy weird"
+    " funny strange advice",
     "de": "fehler rezept reise planen beste bester bestes geschenk einfach einfaches der das und ist nicht"
     " ich du wie warum wer wann wo welche welcher welches eine einen einem einer auf"
     " für mit von zu zum zur kannst können bitte danke vielen hallo erkläre erklär nenne gib mir mein"
@@ -170,7 +174,7 @@ _LISTS = {
 _MALAY = (
     "nak awak kerana bagaimanakah korang takde jugak pulak jom camne sahaja syarikat biasiswa cukai universiti tarikh"
     " borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan peguam mahkamah basikal rosak ringgit"
-    " pengaturcara rentetan bahawa sebarang langsir bilik garaj oren padamkan filem pengarah tandas ejaan senarai"
+    " pengaturcara rentetan bahawa sebarang langsir bilik padamkan filem pengarah tandas ejaan senarai"
     " tetapan pejabat perkakasan"
 )
 _INDONESIAN = "bisa karena mobil kantor banget nggak gak enggak ngga sih dong deh gue udah silakan gimana kuliah rupiah"
@@ -202,7 +206,7 @@ _SMALL = {
     "ms": "macam nak awak kerana ialah adakah sila terangkan bagaimanakah tu je dekat kat lah korang takde"
     " jugak pulak kenapakah hendak ataupun berkenaan semasa malaysia encik puan jom camne tau sahaja"
     " tempoh syarikat biasiswa cukai universiti tarikh borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan"
-    " pengaturcara rentetan bahawa sebarang langsir bilik garaj oren padamkan filem pengarah tandas ejaan senarai tetapan"
+    " pengaturcara rentetan bahawa sebarang langsir bilik padamkan filem pengarah tandas ejaan senarai tetapan"
     " pejabat perkakasan"
     " peguam mahkamah basikal esok isnin khamis jumaat mesyuarat jururawat emel perisian rosak ringgit nombor",
     "tl": "ang ng mga ano paano bakit sino kailan saan ako ikaw siya kami tayo kayo sila ito iyan hindi oo po salamat"

@@ -148,4 +148,4 @@ _OPENER = {word: tag for tag, listed in _FIRST_WORDS.items() for word in listed.
 
 def first_word(text: str) -> str | None:
     """Name the language of the word that asks and that a text opens with: what follows may be an English title."""
-    return _OPENER.get(text.partition(" ")[0].lower().lstrip("¿"))
+    return _OPENER.get(text[: text.find(" ")].lower())

@@ -38,10 +38,11 @@ LANGUAGES: tuple[str, ...] = (*MODELLED, *BY_SCRIPT, UNDETERMINED)
 _CANDIDATES = 5
 _CERTAIN = 0.8  # probability; no threshold below is higher
 _BEYOND_DOUBT = 0.99  # probability against which two words say nothing
+_MANY = 3  # words that no title is so sure to have
 _TWO_WORDS = 3.0  # of `words.weigh`: what two small words of few languages weigh
 _DOUBTFUL = 0.5  # probability below which the model's word says nothing against another sign
 _READ = 400  # characters
-_MODEL_READS = 100  # characters: from 60 on, 13,000 labelled requests come out the same, and each costs 0.2 us
+_MODEL_READS = 80  # characters: from 60 on, 13,000 labelled requests come out the same, and each costs 0.2 us
 _FEW_WORDS, _WORD_ALONE = 0.17, 0.33  # probability of which a guess is taken; one word is less to go by
 _LATIN = frozenset(MODELLED[: MODELLED.index("ru")])
 _SIBLINGS = frozenset(
@@ -94,10 +95,10 @@ def language_of(text: str, identify: Identify, *, chinese: str = "zh-Hans") -> s
             return _after_shorthand(text, identify)
     found = words.count(text)
     seen = script.dominant(text, latin_is_sentence=bool(found))
-    if seen.tag == "zh":
-        return chinese
     if seen.tag not in script.SHARED:
-        return seen.tag
+        return chinese if seen.tag == "zh" else seen.tag
+    if seen.tag == "Latn" and len(found) == 1 and found.get("en", 0) >= _MANY:
+        return "en"
     if seen.letters < 2:
         return UNDETERMINED
     if ("¿" in text or "¡" in text) and "en" not in found:
@@ -105,7 +106,9 @@ def language_of(text: str, identify: Identify, *, chinese: str = "zh-Hans") -> s
     tag = _modelled(text, seen, found, identify)
     if tag == "en":
         return greetings.first_word(text) or tag
-    return siblings.told(text, tag) if tag in siblings.FAMILY and seen.tag == "Latn" else tag
+    if tag not in siblings.FAMILY or (tag in siblings.LARGE and found.get(tag, 0) >= 2):
+        return tag
+    return siblings.told(text, tag) if seen.tag == "Latn" else tag
 
 
 _SHORTHAND = ("eli5", "tldr", "tl;d")
@@ -141,7 +144,7 @@ def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: I
     others = sum(found.values()) - hits
     if "ms" in found and words.is_malay(text, found["ms"]):
         return "ms"
-    if _enough(seen.letters, best, hits, others, alone=bool(written)):
+    if _enough(seen.letters, best, hits, others, written):
         return best
     if not hits and not written and seen.letters < 4:
         return UNDETERMINED
@@ -161,11 +164,13 @@ def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: I
     return _by_letters(text, seen) if written and weighed == UNDETERMINED else weighed
 
 
-def _enough(letters: int, best: str, hits: int, others: int, *, alone: bool) -> bool:
+def _enough(letters: int, best: str, hits: int, others: int, written: frozenset[str] | None) -> bool:
     """Say whether function words decide without the model: few words of one language, or many of it and few others."""
-    if hits and not others and (alone or letters < 12):
+    if hits >= 3 and others * 4 <= hits:
         return True
-    return (hits >= 3 and others * 4 <= hits) or (hits == 2 and not others and letters < 60 and best != "en")
+    return (hits > 0 and not others and (bool(written) or letters < 12)) or (
+        hits == 2 and not others and letters < 60 and best != "en"
+    )
 
 
 def _among_terms(text: str) -> str | None:

@@ -85,7 +85,7 @@ _WORDS = {
 _LETTERS = {
     "cs": "[ěřů]",
     "sk": "[ľĺŕôä]",
-    "hr": r"\w(?:ije[mdčsštvklbpz]|[mpstv]je)\w",  # Serbian in Latin letters writes e: vreme, mesto
+    "hr": r"ije[mdčsštvklbpz]|[mpstv]je(?=\w)",  # Serbian in Latin letters writes e: vreme, mesto
     "sr": r"\b(?:da li\b|vreme\b|sneg|svetl|mesec|pesm|posle|sled|obavešt|podset|nedelj|videl|vežb|devoj)",
     "et": "õ",
     "ca": r"[àèòïç]|l·l|ny\b",
@@ -102,8 +102,8 @@ _FAMILIES = (
 )
 FAMILY = {tag: family for family in _FAMILIES for tag in family}
 """The languages that one is mistaken for, and itself."""
-_LARGE = frozenset(("pt", "es", "fi"))
-_SHORT = 60  # characters: a longer text of a large language has been told from a small one's by then
+LARGE = frozenset(("pt", "es", "fi"))
+"""Languages asked in far more often than their siblings: two words of their own are enough."""
 EQUAL = frozenset(("hr", "sr", "sl", "da", "no"))
 """Languages asked in about as often as their siblings: a guess at one that is split between them is a sure guess."""
 
@@ -121,18 +121,19 @@ _OWN = _own_words()
 _MARKS = {tag: re.compile(pattern) for tag, pattern in _LETTERS.items()}
 
 
-def marks(text: str, tag: str) -> int:
-    """Count what in a text only this one of its family has."""
-    spoken = {word.strip(words.PUNCTUATION) for word in words.split(text)}
-    pattern = _MARKS.get(tag)
-    return len(spoken & _OWN[tag]) + (len(set(pattern.findall(text.lower()))) if pattern else 0)
-
-
 def told(text: str, guess: str) -> str:
     """Name the one of a language's family that a text shows the most marks of; the guess where it shows none."""
-    family = FAMILY.get(guess)
-    if not family or (guess in _LARGE and len(text) > _SHORT):
-        return guess
-    found = {tag: marks(text, tag) for tag in family}
-    best = max(family, key=lambda tag: (found[tag], tag == guess, tag))
-    return best if found[best] else guess
+    spoken = {word.strip(words.PUNCTUATION) for word in words.split(text)}
+    lowered = text.lower()
+    best, most = guess, _marks(lowered, spoken, guess)
+    for tag in sorted(FAMILY[guess] - {guess}):
+        found = _marks(lowered, spoken, tag)
+        if found > most:
+            best, most = tag, found
+    return best
+
+
+def _marks(lowered: str, spoken: set[str], tag: str) -> int:
+    """Count what in a text only this one of its family has."""
+    pattern = _MARKS.get(tag)
+    return len(spoken & _OWN[tag]) + (len(set(pattern.findall(lowered))) if pattern else 0)

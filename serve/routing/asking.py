@@ -109,5 +109,5 @@ def _among_material(text: str) -> str:
 
 
 def _titled(latin: str) -> bool:
-    """Say whether Latin words are several and ask for nothing, as a title's or a product's."""
+    """Say whether Latin words are several and ask for nothing, as a title's or a message's."""
     return len(_LATIN_WORD.findall(latin)) >= _TITLE and not _ORDERS.search(latin)

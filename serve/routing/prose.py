@@ -283,7 +283,7 @@ def _sentence(line: str) -> bool:
     foreign = sum(ch > "\u0250" and ch.isalpha() for ch in line[:200])
     if foreign >= 3 and (_CODE_SIGNS.isdisjoint(line) or line.lstrip()[0] > "\u0250"):
         return True
-    return foreign > 4 and not line.rstrip().endswith(("{", "}", ";", ")"))
+    return foreign > 3 and not line.rstrip().endswith(("{", "}", ";", ")"))
 
 
 def _speaks(line: str) -> bool:

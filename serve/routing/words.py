@@ -54,7 +54,7 @@ _LISTS = {
     " dix mots mot phrase temps année années jour vie monde ville pays livre même nouveau grand petit peu"
     " bien mal alors maintenant ici là avant soyez proposez options répondez demande première raisons"
     " façons étapes synonymes chien chat trouvez donnez écrivez expliquez décrivez utilisez faites vos nos"
-    " leurs or possible format us combien font lequel laquelle synonyme recettes horaires météo maman demain",
+    " leurs or possible format us combien font lequel laquelle synonyme recettes horaires météo maman demain convertis",
     "es": "receta fácil regalo regalos viaje barato barata casero casera el los las una es por qué"
     " cómo cuál cuándo quién dónde con para pero más muy y del al gracias hola"
     " muchas puedes lista puede dame cuéntame escribe explica explícame háblame mi tu eres soy sigue sí hoy está"
@@ -105,10 +105,11 @@ _LISTS = {
     " man sig har vi de skal hej ud nu over under bog kunne have nævn beskriv sammenlign lav oversæt"
     " foreslå giv bedre altid aldrig uden skulle vil hjælp bedst tre to fire fem ord tid år dag liv verden"
     " by land ny stor lille her der må time efter meget gøre gør op uge lave laver nogle nogen blive bare bliver"
+    " hun dine hvis også noget"
     " fordi dette disse hvilke dig endnu måske opskrift nem måde bedste køre koster bør arbejde morgen børn rigtig",
     "no": "feil og er ikke jeg du hvordan hvorfor hvem når hvor hvilken hva for med på av at det den et en som kan"
     " takk mange fortell forklar skriv meg min din til om mellom forskjellen god fra eller noe i så men"
-    " alle man seg har vi de skal hei ut nå over under bok kunne nevn beskriv sammenlign lag oversett"
+    " hun hvis også alle man seg har vi de skal hei ut nå over under bok kunne nevn beskriv sammenlign lag oversett"
     " foreslå gi bedre alltid aldri uten skulle vil hjelp best tre to fire fem ord tid år dag liv verden"
     " by land ny stor liten her der må time etter mye gjøre gjør opp uke lage lager noen bli vegg veggen bare blir"
     " fordi dette disse hvilke deg ennå kanskje oppskrift enkel måte beste kjøre koster bør jobb morgen barn veldig",

@@ -61,12 +61,12 @@ _WORDS = {
         " mellom ut opp ned nå legg skru gjerne morsom nøyaktig øyeblikk hvilken"
     ),
     "et": (
-        "mis kes kas kuidas miks millal kus milline see seda selle selles need neid ning aga või kui oma ka"
+        "mis mida kes kas kuidas miks millal kus milline see seda selle selles need neid ning aga või kui oma ka"
         " veel välja palun loo looge kirjuta kirjutage andke antud leia leidke mõned mõne järgmine järgmised"
         " järgneva selgita vasta tehke lisa võta mulle minu sinu teie meie uus kaks neid kasutab võid"
     ),
     "fi": (
-        "on ei mitä mikä kuka miten miksi milloin missä millainen tämä tätä tämän nämä niitä sekä mutta tai"
+        "mitä mikä kuka miten miksi milloin missä millainen tämä tätä tämän nämä niitä sekä mutta tai"
         " kun myös vielä kirjoita luo etsi jotkut seuraava selitä vastaa minulle minun sinun meidän kuinka"
         " ovat ole kerro anna"
     ),

@@ -264,8 +264,8 @@ _SMALL = {
 _MOSTLY = {"hallo": "de", "hola": "es", "salut": "fr", "ciao": "it", "hej": "sv", "explique": "pt"}
 
 
-_EVERYWHERE = frozenset(("ya",))
-"""Words so frequent in a language less asked in that they tell nothing: Swahili's "of", Turkish "or"."""
+_EVERYWHERE = frozenset(("ya", "wa"))
+"""Words so frequent in Swahili that they tell nothing: its "of" is a Turkish and a Japanese word too."""
 
 
 def _exclusive() -> dict[str, str]:

@@ -8,7 +8,7 @@ FAMILY ?= real
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check fast engine-test render bench bench-classify bench-relay soak bench-engine lock clean
+.PHONY: help setup demo test check fast engine-test render bench bench-classify bench-policy bench-relay soak bench-engine lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ bench: .venv/demo  ## measure every lane in every language on the running demo
 
 bench-classify: .venv/test  ## time the classification of a request against raw language identification
 	@$(BIN)/python tests/serve/routing/bench_classify.py
+
+bench-policy: .venv/test  ## measure the policy that learns on a made-up box, and what a choice costs (SEEDS=5)
+	@$(BIN)/python -m tests.serve.ledger.bench_policy $(SEEDS)
+	@$(BIN)/python -m tests.serve.ledger.bench_choice
 
 bench-relay: .venv/test .cache/relay-peers  ## compare the router's relay with nginx's and others' (needs nginx; RELAY="--rounds 7")
 	@$(BIN)/python -m tests.bench.relay $(RELAY)

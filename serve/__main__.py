@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 import uvloop
 
 from serve import __version__, app, server, settings
+from serve.backtest import run as backtesting
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
 from serve.bench import report
@@ -34,6 +36,8 @@ from serve.log_writer import LogWriter
 from serve.routing import language
 from serve.security import keyfile
 from serve.security import keys as kept_keys
+from serve.sim import run as simulating
+from serve.sim.traffic import Traffic
 
 KeyFile = Annotated[Path | None, typer.Option(help="File with an API key of the router's.")]
 
@@ -50,7 +54,7 @@ cli = typer.Typer(
 @cli.command()
 def serve() -> None:
     """Run the router; it is configured by POLYDRAFT_* environment variables alone."""
-    _log_to_stdout()
+    _log_to(sys.stdout.fileno())
     uvloop.run(_serve(settings.read()))
 
 
@@ -68,6 +72,36 @@ def up(
     router = Address(host, port)
     place = running.Place(ROOT, vllm.absolute(), ROOT / f".cache/logs/{profile}-{port}", router, engine_port)
     raise typer.Exit(asyncio.run(running.up(profiles.load_named(profile), place, _say)))
+
+
+@cli.command()
+def sim(
+    profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
+    body: Annotated[str, typer.Option(help="One of the profile's bodies; its own choice without.")] = "",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
+    speed: Annotated[float, typer.Option(min=0.1, max=100, help="How many times faster than life.")] = 1.0,
+    requests: Annotated[int, typer.Option(min=0, help="Send so many requests, report and end; 0 just serves.")] = 0,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="How many of them at once.")] = 2,
+    policy: Annotated[str, typer.Option(help="POLYDRAFT_POLICY of the router.")] = "apply",
+    table: Annotated[bool, typer.Option(help="Let the router begin from the profile's table.")] = True,
+    seed: Annotated[int, typer.Option(help="Seed of requests and engines, and of what the router tries.")] = 0,
+    log: Annotated[Path | None, typer.Option(help="File for the access log, such as backtest reads.")] = None,
+) -> None:
+    """Run the router before engines made of published figures. Example: polydraft sim gb10 --requests 500 --speed 20"""
+    wanted = profiles.load_named(profile)
+    if body and body not in wanted.bodies:
+        raise ConfigError(f"{profile} has no body {body}; use one of {sorted(wanted.bodies)}")
+    made = simulating.Plan(
+        profile=wanted.model_copy(update={"body": body}) if body else wanted,
+        speed=speed,
+        seed=seed,
+        traffic=Traffic(requests, concurrency),
+        settings={"port": port, "policy": policy, "seed": seed},
+        tabled=table,
+    )
+    if log:  # stays open as long as the process, whose end writes the last lines
+        _log_to(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    asyncio.run(simulating.simulate(made, language.load(), _say, _progress))
 
 
 @cli.command()
@@ -138,6 +172,21 @@ def bench(
     fewest = min(figure.requests for figure in figures)
     _say(f"\n{fewest} answers a cell or more, of at most {max_tokens} tokens, greedy.")
     _say("\nAs a profile's cells:\n\n" + report.cells(figures))
+
+
+@cli.command()
+def backtest(
+    log: Annotated[
+        Path, typer.Argument(help="An access log of a router with POLYDRAFT_POLICY=apply.", exists=True, dir_okay=False)
+    ],
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="`logged`, a lane, or a JSON file with a table; give it again for more. Every lane without."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the intervals' bootstrap.")] = 0,
+) -> None:
+    """Tell from an access log what other policies would have reached. Example: polydraft backtest router.log"""
+    _say(backtesting.run(log, policy or [], seed))
 
 
 @cli.command()
@@ -245,10 +294,10 @@ def _progress(done: int, total: int) -> None:
         typer.echo(f"{done}/{total} answers", err=True)
 
 
-def _log_to_stdout() -> None:
-    """Send the access log to standard output, a line a request, and everything else to standard error."""
+def _log_to(descriptor: int) -> None:
+    """Send the access log to an open file, a line a request, and nothing else."""
     access = logging.getLogger("polydraft.access")
-    access.addHandler(LogWriter(sys.stdout.fileno()))
+    access.addHandler(LogWriter(descriptor))
     access.setLevel(logging.INFO)
     access.propagate = False
 

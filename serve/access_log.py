@@ -120,6 +120,18 @@ def _line(outcome: Outcome) -> dict[str, object]:
         "prompt_tokens": outcome.prompt_tokens,
         "completion_tokens": outcome.completion_tokens,
     }
+    if decision and (weighing := decision.weighing):
+        line |= {
+            "learned_lane": weighing.lane,
+            "learned_best": weighing.best,
+            "propensities": {
+                each.lane: round(share, 6) for each, share in zip(weighing.estimates, weighing.shares, strict=True)
+            },
+            "applied": weighing.applied,
+            "batch": decision.batch,
+            "generation_time_s": _rounded(outcome.generation_time),
+            "estimated_rates": {each.lane: _rounded(each.decode_rate) for each in weighing.estimates},
+        }
     if acceptance:
         line |= {
             "num_spec_steps": acceptance.num_spec_steps,

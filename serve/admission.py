@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from serve.errors import LaneConflict, LaneNotReady, LaneRefuses, UnknownLane, UnknownModel
+from serve.ledger.learner import Learner
 from serve.proxy import vllm
 from serve.routing.cell import Cell, Endpoint
 from serve.routing.lane import Lane
 from serve.routing.policy import Decision, Table, Wish, choose, choose_any
+from serve.routing.prefix import prefix_of
 
 Classify = Callable[[Mapping[str, Any], Endpoint], Cell]
 
@@ -25,12 +27,13 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What this router serves, and how it tells requests apart."""
+    """What this router serves, how it tells requests apart, and the policy that learns, if one is asked."""
 
     model: str
     lanes: Sequence[Lane]
     table: Table
     classify: Classify
+    learner: Learner | None = None
 
     def decide(
         self, payload: Mapping[str, Any], endpoint: Endpoint, asked: Asking, ready: Collection[str]
@@ -46,6 +49,25 @@ class Admission:
         wish = Wish(lane=forced, undrafted=parameter is not None, held=asked.held)
         cell = self.classify(payload, endpoint)
         return cell, choose(cell, self.table, self.lanes, ready, wish)
+
+    def weigh(
+        self,
+        payload: Mapping[str, Any],
+        cell: Cell,
+        table: Decision,
+        ready: Collection[str],
+        *,
+        explained: bool = False,
+    ) -> Decision:
+        """Let the policy that learns, if there is one, go on from what the table decided.
+
+        A decision that is only explained tries no lane out, and leaves no trace.
+        """
+        if self.learner is None:
+            return table
+        prefix = prefix_of(payload) if self.learner.engines > 1 else None
+        decide = self.learner.explain if explained else self.learner.decide
+        return decide(cell, table, ready, prefix)
 
     def decide_any(self, model: object, asked: Asking, ready: Collection[str]) -> Decision:
         """Choose a lane for a request that generates nothing; raises as `decide` does, but for LaneRefuses."""

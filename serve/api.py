@@ -18,6 +18,7 @@ from serve.errors import InternalError, MethodNotAllowed, RequestError, UnknownM
 from serve.intake import LANE_HEADER, Service
 from serve.proxy import payload as payloads
 from serve.routing.cell import Cell
+from serve.routing.estimate import Weighing
 from serve.routing.policy import Decision
 
 router = APIRouter()
@@ -111,7 +112,8 @@ async def route(request: Request) -> Response:
     payloads.check(payload, endpoint)
     ready = service.ready()
     asked = Asking(request.headers.get(LANE_HEADER), await service.holding(payload.get("previous_response_id")))
-    cell, decision = service.admission.decide(payload, endpoint, asked, ready)
+    cell, by_table = service.admission.decide(payload, endpoint, asked, ready)
+    decision = service.admission.weigh(payload, cell, by_table, ready, explained=True)
     return JSONResponse(_explanation(cell, decision, ready))
 
 
@@ -179,6 +181,27 @@ def _explanation(cell: Cell, decision: Decision, ready: set[str]) -> dict[str, A
                 "decode_rate": candidate.decode_rate,
             }
             for candidate in decision.candidates
+        ],
+        "learned": decision.weighing and _weighing(decision.weighing),
+    }
+
+
+def _weighing(weighing: Weighing) -> dict[str, Any]:
+    """Show the table that the policy that learns decided from; step times are seconds, rates tokens a second."""
+    return {
+        "lane": weighing.lane,
+        "applied": weighing.applied,
+        "estimates": [
+            {
+                "lane": each.lane,
+                "acceptance_length": each.acceptance_length,
+                "step_time": each.step_time,
+                "decode_rate": each.decode_rate,
+                "low": each.low,
+                "high": each.high,
+                "requests": each.requests,
+            }
+            for each in weighing.estimates
         ],
     }
 

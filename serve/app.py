@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -17,6 +18,8 @@ from serve.admission import Admission
 from serve.errors import RequestError
 from serve.exposition import Exposition
 from serve.intake import Service
+from serve.ledger.learner import Learner, Terms, Told
+from serve.ledger.store import keep, opened
 from serve.metrics import EngineUp, Metrics
 from serve.otel import Traces, exported
 from serve.proxy import pool
@@ -27,6 +30,7 @@ from serve.proxy.slots import Slots
 from serve.proxy.upstream import Timeouts, Upstream
 from serve.routing import cell
 from serve.routing.language import Identify
+from serve.routing.ledger import Ledger, State
 from serve.security import keyfile, tls
 from serve.security.door import Door, Limits
 from serve.security.entrance import Entrance
@@ -35,6 +39,9 @@ from serve.tracing import Begin, passed_on
 
 _RELOAD_INTERVAL = 1
 """Seconds between two looks at the files of keys and certificate."""
+
+_KEEP_INTERVAL = 1
+"""Seconds between two writes of what was learned: what a kill loses at most."""
 
 
 @asynccontextmanager
@@ -51,14 +58,16 @@ async def running(settings: Settings, identify: Identify, traces: Traces | None 
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False, cookie_jar=jar, headers=key) as client:
         upstreams = _upstreams(settings, client, key)
         metrics = Metrics(CollectorRegistry())
-        service = _service(settings, upstreams, identify, metrics, traces.begin if traces else passed_on)
+        learner, keeping = _learning(settings, metrics)
+        admission = _admission(settings, identify, learner)
+        service = _service(settings, upstreams, admission, metrics, traces.begin if traces else passed_on)
         application = api.build(service)
         application.state.client_timeout = settings.client_timeout
         application.state.direct = {
             PATHS[endpoint].encode(): functools.partial(intake.Generation, service, endpoint)
             for endpoint in intake.DIRECT
         }
-        beside = [*_secure(settings, application, metrics), metrics.watch_loop()]
+        beside = [*_secure(settings, application, metrics), metrics.watch_loop(), *keeping]
         watchers = [asyncio.create_task(work) for work in (*beside, *(each.watch() for each in upstreams.values()))]
         try:
             yield application
@@ -122,8 +131,28 @@ def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[
     return [*watching, entrance.watch()]
 
 
+def _learning(settings: Settings, metrics: Metrics) -> tuple[Learner | None, list[Coroutine[Any, Any, None]]]:
+    """Make the policy that learns, if it is wanted; gives what has to run beside it.
+
+    Raises ConfigError if its file can't be written.
+    """
+    if settings.policy == "static":
+        return None, []
+    store, state = opened(settings.ledger, settings.model) if settings.ledger else (None, State())
+    ledger = Ledger(settings.lanes, settings.table, settings.half_life, state)
+    rng = random.Random(settings.seed)  # noqa: S311  # which lane to try is no secret
+    terms = Terms(settings.policy == "apply", settings.exploration, rng, time.time)
+    learner = Learner(settings.lanes, ledger, terms, Told(metrics.lesson, metrics.drift))
+    return learner, [keep(store, ledger.state, lambda: learner.changes, _KEEP_INTERVAL)] if store else []
+
+
+def _admission(settings: Settings, identify: Identify, learner: Learner | None) -> Admission:
+    classify = functools.partial(cell.classify, identify=identify)
+    return Admission(settings.model, settings.lanes, settings.table, classify, learner)
+
+
 def _service(
-    settings: Settings, upstreams: dict[str, Upstream], identify: Identify, metrics: Metrics, begin_trace: Begin
+    settings: Settings, upstreams: dict[str, Upstream], admission: Admission, metrics: Metrics, begin_trace: Begin
 ) -> Service:
     # They would be a second series for every counter, which nothing here reads.
     disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -131,18 +160,17 @@ def _service(
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     registry.register(EngineUp(settings.lanes, lambda lane: upstreams[lane.upstream].ready))
+    learner = admission.learner
     lanes_of = Counter(lane.upstream for lane in settings.lanes)
     wiring = Wiring(
         model=settings.model,
         upstreams=upstreams,
         shared=frozenset(url for url, lanes in lanes_of.items() if lanes > 1),
-        observers=(metrics.observe, access_log.observe),
-        track=metrics.track,
+        observers=(metrics.observe, access_log.observe, *([learner.observe] if learner else [])),
+        track=functools.partial(learner.track, counted=metrics.track) if learner else metrics.track,
         waits=metrics.waits,
         clock=time.perf_counter,
         ping=settings.ping_interval,
     )
-    classify = functools.partial(cell.classify, identify=identify)
-    admission = Admission(settings.model, settings.lanes, settings.table, classify)
     exposition = Exposition(metrics.families)
     return Service(admission, wiring, registry, exposition, settings.max_payload_bytes, begin_trace)

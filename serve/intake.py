@@ -100,7 +100,8 @@ class Arrival:
         payloads.check(payload, endpoint)
         ready = self.service.ready()
         asked = Asking(self.lane(), held)
-        self.cell, self.decision = self.service.admission.decide(payload, endpoint, asked, ready)
+        self.cell, by_table = self.service.admission.decide(payload, endpoint, asked, ready)
+        self.decision = self.service.admission.weigh(payload, self.cell, by_table, ready)
         return self.job(self.decision, self.service.admission.route(self.decision, ready), payload)
 
     def job(self, decision: Decision, lanes: tuple[Lane, ...], payload: payloads.Payload | None) -> Job:

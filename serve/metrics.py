@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from serve.exposition import Family
 from serve.routing.lane import Lane
 from serve.routing.language import UNDETERMINED
+from serve.routing.ledger import Drift
 from serve.routing.outcome import Outcome
 
 _TTFT_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -69,6 +70,10 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._lessons = counter(
+            "lessons", "Finished requests by what the ledger took of them.", "lesson", labels=("lane",)
+        )
+        self._drifts = counter("drifts", "Changes of lanes that the ledger noticed.", "what")
         self._turned_away = counter(
             "refused_requests", "Requests refused at the door, by the code of the error.", labels=("code",)
         )
@@ -95,6 +100,14 @@ class Metrics:
             yield
         finally:
             gauge.dec()
+
+    def lesson(self, lane: str, lesson: str) -> None:
+        """Count a request that the ledger learned from, or why it didn't."""
+        self._child(self._lessons, (lane, lesson)).inc()
+
+    def drift(self, drift: Drift) -> None:
+        """Count a change of a lane."""
+        self._drifts.labels(drift.lane, drift.language, drift.what).inc()
 
     def observe(self, outcome: Outcome) -> None:
         """Count one finished request."""

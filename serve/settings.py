@@ -1,10 +1,11 @@
 """Every setting of the router, from POLYDRAFT_* environment variables: the one place that reads the environment."""
 
 import difflib
+import math
 import os
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -12,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from serve.errors import ConfigError
 from serve.routing.lane import Lane
 from serve.routing.language import LANGUAGES
-from serve.routing.policy import ANY, Candidate, Row
+from serve.routing.policy import ANY, Candidate, Mode, Row
 from serve.routing.task import TASKS
 
 PREFIX = "POLYDRAFT_"
@@ -41,6 +42,17 @@ class Settings(BaseSettings):
         description="JSON list of rows: `language`, `task` (`*` is any) and `candidates`, fastest first: `lane`, "
         "`acceptance_length`, `decode_rate`. Without it lanes are preferred in the order of `LANES`.",
     )
+    policy: Mode = Field(
+        default="static",
+        description="`static`: the table decides; `observe`: it still does, and what was learned goes to the log; "
+        "`apply`: what was learned decides.",
+    )
+    ledger: Path | None = Field(default=None, description="File that keeps what was learned; without one it is lost.")
+    exploration: float = Field(
+        default=0.01, ge=0, le=0.2, description="Share of requests' time that trying other lanes may cost."
+    )
+    half_life: float = Field(default=172_800, gt=0, description="Seconds after which what was learned counts for half.")
+    seed: int | None = Field(default=None, description="Seed of what is tried, to do it again; random without.")
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
     max_payload_bytes: int = Field(default=32 * 2**20, ge=1024, description="Largest payload taken, in bytes.")
@@ -139,14 +151,22 @@ class Settings(BaseSettings):
                 )
             if len({candidate.lane for candidate in row.candidates}) < len(row.candidates):
                 raise ValueError(f"TABLE names a lane twice for {row.language}, {row.task}; remove one")
+        for candidate in listed:
+            if not (candidate.decode_rate is None or 0 < candidate.decode_rate < math.inf):
+                raise ValueError(f"TABLE has a rate of {candidate.decode_rate} for lane {candidate.lane}; correct it")
+            if not (candidate.acceptance_length is None or 1 <= candidate.acceptance_length < math.inf):
+                raise ValueError(
+                    f"TABLE has an acceptance length of {candidate.acceptance_length} for lane {candidate.lane}, which "
+                    "is 1 at least; correct it"
+                )
         unknown = sorted({candidate.lane for candidate in listed} - names)
         if unknown:
             raise ValueError(f"TABLE names lanes that LANES doesn't have: {', '.join(unknown)}; remove or add them")
         return self
 
 
-def read() -> Settings:
-    """Read the settings from the environment.
+def read(**given: Any) -> Settings:
+    """Read the settings from the environment, after those that are given.
 
     Raises ConfigError naming the variable and the fix, also for a POLYDRAFT_* variable that isn't a setting.
     """
@@ -156,7 +176,7 @@ def read() -> Settings:
             close = difflib.get_close_matches(name, known, n=1)
             raise ConfigError(f"{name} isn't a setting; " + (f"did you mean {close[0]}?" if close else "remove it."))
     try:
-        return Settings()
+        return Settings(**given)
     except ValidationError as error:
         raise ConfigError(_first(error)) from None
     except SettingsError as error:  # its text names the field, in pydantic-settings' own words

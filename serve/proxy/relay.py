@@ -293,6 +293,7 @@ def _outcome(job: Job, progress: Progress, now: float) -> Outcome:
         duration=now - progress.started,
         time_to_first_token=report.time_to_first_token if progress.first is None else progress.first - progress.started,
         decode_rate=progress.decode_rate(),
+        generation_time=report.generation_time,
         prompt_tokens=report.prompt_tokens,
         completion_tokens=report.completion_tokens,
         acceptance=report.acceptance if progress.lane.drafts else None,

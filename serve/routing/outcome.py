@@ -40,9 +40,10 @@ class Outcome:
     """One finished request.
 
     Times are seconds, `decode_rate` is output tokens per second after the first, None where it can't be told (fewer
-    than two tokens, or nothing measured). `acceptance` is None on the body and where the engine reported none. `cell`
-    and `decision` are None where the request was rejected before they were known, `cell` also where nothing is
-    generated; `status` is 0 if no answer began.
+    than two tokens, or nothing measured), `generation_time` the engine's own seconds from the first token to the last.
+    `acceptance` is None on the body and where the engine reported none. `cell` and `decision` are None where the
+    request was rejected before they were known, `cell` also where nothing is generated; `status` is 0 if no answer
+    began.
     """
 
     request_id: str
@@ -56,6 +57,7 @@ class Outcome:
     duration: float
     time_to_first_token: float | None = None
     decode_rate: float | None = None
+    generation_time: float | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     acceptance: Acceptance | None = None

@@ -9,14 +9,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from serve.routing.cell import Cell
+from serve.routing.estimate import Estimate, Weighing
 from serve.routing.lane import Lane
 
 ANY = "*"
 
-Reason = Literal["measured", "default", "sampling", "forced", "fallback", "held", "any"]
+Reason = Literal["measured", "default", "sampling", "forced", "fallback", "held", "any", "learned", "explored", "kept"]
 """measured: fastest by the table; default: nobody measured this cell, the table's own order; sampling: a parameter that
 only the body honours; forced: the client named the lane; fallback: the preferred lane's engine wasn't ready; held: only
-this engine holds the response that is asked about; any: nothing is generated, so any engine answers the same."""
+this engine holds the response that is asked about; any: nothing is generated, so any engine answers the same;
+learned: fastest by the ledger; explored: not the fastest by the ledger, but it may be; kept: the engine that has the
+conversation's prefix, which a faster lane elsewhere wouldn't make up for."""
+
+Mode = Literal["static", "observe", "apply"]
+"""static: the table decides; observe: it decides still, and what the ledger would have done is logged; apply: the
+ledger decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +62,18 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The lane that was chosen, why, and every lane that the request could have taken, the preferred one first."""
+    """The lane that was chosen, why, and every lane that the request could have taken, the preferred one first.
+
+    Candidates are the table's, or what was learned of them.
+    `batch` is how many requests the lane's engine then worked on, this one included; `weighing` is there where the
+    policy that learns was asked.
+    """
 
     lane: str
     reason: Reason
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Candidate | Estimate, ...]
+    batch: int = 1
+    weighing: Weighing | None = None
 
 
 def choose(cell: Cell, table: Table, lanes: Sequence[Lane], ready: Collection[str], wish: Wish) -> Decision:
@@ -87,20 +101,19 @@ def choose_any(lanes: Sequence[Lane], ready: Collection[str], wish: Wish) -> Dec
 
 def _candidates(cell: Cell, table: Table, lanes: Sequence[Lane]) -> tuple[Candidate, ...]:
     """Give every lane in the order of the cell's row; lanes that the row leaves out come last, in configured order."""
-    row = _row(cell, table)
-    listed = row.candidates if row else ()
+    listed = candidates_of(cell, table)
     names = {candidate.lane for candidate in listed}
     return (*listed, *(Candidate(lane.name) for lane in lanes if lane.name not in names))
 
 
-def _row(cell: Cell, table: Table) -> Row | None:
-    """Find the row that describes the cell most closely: the language first, the task second."""
+def candidates_of(cell: Cell, table: Table) -> tuple[Candidate, ...]:
+    """Give the candidates of the row that describes the cell most closely: the language first, the task second."""
     rows = {(row.language, row.task): row for row in table}
     for language in (cell.language, cell.language.partition("-")[0], ANY):
         for task in (cell.task, ANY):
             if row := rows.get((language, task)):
-                return row
-    return None
+                return row.candidates
+    return ()
 
 
 def _permitted(candidates: tuple[Candidate, ...], lanes: Sequence[Lane], wish: Wish) -> tuple[Candidate, ...]:

@@ -113,6 +113,7 @@ def test_route_explains_and_generates_nothing(client: httpx2.Client, body: Engin
             {"lane": "mtp", "ready": True, "acceptance_length": 2.5, "decode_rate": 90.0},
             {"lane": "body", "ready": True, "acceptance_length": None, "decode_rate": 60.0},
         ],
+        "learned": None,
     }
     assert (body.got, mtp.got) == ([], [])
 

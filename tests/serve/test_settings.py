@@ -47,6 +47,21 @@ def test_listens_on_loopback_unless_told_otherwise() -> None:
         pytest.param("POLYDRAFT_LANES", '[{"name":"a","upstream":"http://"}]', "base URL", id="no host"),
         pytest.param("POLYDRAFT_LANES", '[{"name":"a","upstream":"http://x/v1"}]', "base URL", id="a path"),
         pytest.param(
+            "POLYDRAFT_TABLE",
+            '[{"language":"en","task":"*","candidates":[{"lane":"mtp","decode_rate":-1}]}]',
+            "a rate of -1.0 for lane mtp",
+            id="negative rate",
+        ),
+        pytest.param(
+            "POLYDRAFT_TABLE",
+            '[{"language":"en","task":"*","candidates":[{"lane":"mtp","acceptance_length":0.9}]}]',
+            "an acceptance length of 0.9 for lane mtp",
+            id="less than the bonus token",
+        ),
+        pytest.param("POLYDRAFT_POLICY", "learn", "POLYDRAFT_POLICY", id="no such policy"),
+        pytest.param("POLYDRAFT_EXPLORATION", "0.5", "POLYDRAFT_EXPLORATION", id="too much exploration"),
+        pytest.param("POLYDRAFT_HALF_LIFE", "0", "POLYDRAFT_HALF_LIFE", id="nothing would be remembered"),
+        pytest.param(
             "POLYDRAFT_TABLE", '[{"language":"chn","task":"*","candidates":[]}]', "a row for chn", id="no such language"
         ),
         pytest.param(

@@ -1,0 +1,191 @@
+"""The policy that learns: weighs the lanes of each request by the ledger, and teaches it from each outcome.
+
+Holds what changes from request to request (ledger, budget, load, who holds whose prefix); decisions are `routing`'s.
+"""
+
+import math
+import operator
+import random
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+
+from serve.routing import thompson
+from serve.routing.budget import Budget
+from serve.routing.cell import Cell
+from serve.routing.estimate import Estimate, Weighing
+from serve.routing.lane import Lane
+from serve.routing.ledger import Drift, Ledger
+from serve.routing.lesson import LeftOut, Lesson, lesson
+from serve.routing.moments import Moments
+from serve.routing.outcome import Outcome
+from serve.routing.policy import Candidate, Decision, Reason
+from serve.routing.prefix import Prefix
+
+_WARM_UP = 2
+"""First answers of an engine, whose times are those of graphs being captured and kernels compiled."""
+_CONVERSATIONS = 4096
+_PREFILL = 0.0005
+"""Seconds a prompt's token, assumed until prompts were timed."""
+_PREFILL_WORTH = 4.0  # requests that this assumption counts for
+_TIMED = 256  # tokens that a prompt needs to say something of prefill
+_OPEN = frozenset({"measured", "default", "fallback"})
+"""Reasons of the table that leave a choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who wants to know what was learned: of each lesson (its lane, `learned` or why not) and of each drift."""
+
+    lesson: Callable[[str, str], None]
+    drift: Callable[[Drift], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a learner works by: the share of requests' time that tries may cost, the only randomness, and a clock.
+
+    `applied` is False where it only watches. The clock gives seconds, and goes on over restarts.
+    """
+
+    applied: bool
+    exploration: float
+    rng: random.Random
+    clock: Callable[[], float]
+
+
+class Learner:
+    """Weighs the lanes of requests, and learns from their outcomes."""
+
+    def __init__(self, lanes: Sequence[Lane], ledger: Ledger, terms: Terms, told: Told) -> None:
+        self.ledger, self.changes = ledger, 0
+        self._applied = terms.applied
+        self._lanes = {lane.name: lane for lane in lanes}
+        self.engines = len({lane.upstream for lane in lanes})
+        self._budget = Budget(terms.exploration)
+        self._rng, self._clock, self._told = terms.rng, terms.clock, told
+        self._running: Counter[str] = Counter()
+        self._answered: Counter[str] = Counter()
+        self._holders: OrderedDict[int, str] = OrderedDict()
+        self._prefill = Moments()
+
+    @contextmanager
+    def track(self, lane: str, counted: Callable[[str], AbstractContextManager[None]]) -> Iterator[None]:
+        """Count a request on its lane's engine for as long as the context lasts, beside another count."""
+        engine = self._lanes[lane].upstream
+        self._running[engine] += 1
+        try:
+            with counted(lane):
+                yield
+        finally:
+            self._running[engine] -= 1
+
+    def decide(self, cell: Cell, table: Decision, ready: Collection[str], prefix: Prefix | None) -> Decision:
+        """Decide a request for which the table has decided already; what leaves no choice stays as it is."""
+        decision = self._weighed(cell, table, ready, prefix, self._budget.earn(cell))
+        if prefix and self.engines > 1:
+            self._follow(prefix, decision.lane)
+        return decision
+
+    def explain(self, cell: Cell, table: Decision, ready: Collection[str], prefix: Prefix | None) -> Decision:
+        """Say how a request would be decided that tries nothing; leaves no trace."""
+        return self._weighed(cell, table, ready, prefix, 0.0)
+
+    def _follow(self, prefix: Prefix, lane: str) -> None:
+        """Note which engine holds a conversation's prefix, now that a request of it goes there."""
+        self._holders[prefix.conversation] = self._lanes[lane].upstream
+        self._holders.move_to_end(prefix.conversation)
+        if len(self._holders) > _CONVERSATIONS:
+            self._holders.popitem(last=False)
+
+    def observe(self, outcome: Outcome) -> None:
+        """Learn from one finished request, if anything was to be generated."""
+        if outcome.decision is None or outcome.cell is None:
+            return
+        lane = outcome.decision.lane
+        taught = self._lesson(outcome, lane)
+        self._told.lesson(lane, taught if isinstance(taught, str) else "learned")
+        if isinstance(taught, str):
+            return
+        self.changes += 1
+        self._time_prefill(outcome)
+        for drift in self.ledger.learn(taught, self._clock()):
+            self._budget.renew()
+            self._told.drift(drift)
+
+    def _lesson(self, outcome: Outcome, lane: str) -> Lesson | LeftOut:
+        engine = self._lanes[lane].upstream
+        if outcome.end == "failed":
+            self._answered[engine] = 0
+        # Half-way between the company that it began in and the one that it ended in.
+        began = outcome.decision.batch if outcome.decision else 1
+        taught = lesson(outcome, (began + self._running[engine] + 1) / 2)
+        if isinstance(taught, Lesson):
+            self._answered[engine] += 1
+            if self._answered[engine] <= _WARM_UP:
+                return "warming"
+        return taught
+
+    def _time_prefill(self, outcome: Outcome) -> None:
+        first, tokens = outcome.time_to_first_token, outcome.prompt_tokens
+        if first and tokens and tokens >= _TIMED:
+            self._prefill = self._prefill.capped(50.0).plus(first / tokens, 1.0)
+
+    def _weighed(
+        self, cell: Cell, table: Decision, ready: Collection[str], prefix: Prefix | None, allowance: float
+    ) -> Decision:
+        names = [candidate.lane for candidate in table.candidates if candidate.lane in ready]
+        if table.reason not in _OPEN or not names:
+            return replace(table, batch=self._batch(table.lane))
+        now = self._clock()
+        estimates = self.ledger.estimates(cell, self._batches(names), now)
+        options = self._priced(estimates, cell, prefix) if prefix and self.engines > 1 else estimates
+        pick = thompson.pick(options, allowance, self._rng.random() if allowance > 0 else 0.0)
+        if pick.cost:
+            self._budget.spend(cell, pick.cost)
+        weighing = Weighing(pick.lane, pick.best, pick.propensity, self._applied, estimates, pick.shares)
+        if not self._applied:
+            return replace(table, batch=self._batch(table.lane), weighing=weighing)
+        candidates = _candidates(table, estimates)
+        fastest = candidates[0].lane
+        reason: Reason = "explored" if pick.lane != pick.best else "learned" if pick.lane == fastest else "kept"
+        return Decision(pick.lane, reason, candidates, self._batch(pick.lane), weighing)
+
+    def _priced(self, estimates: Sequence[Estimate], cell: Cell, prefix: Prefix) -> list[Estimate]:
+        """Take off what it costs to read a conversation's prefix again, on engines that don't hold it."""
+        holder = self._holders.get(prefix.conversation)
+        if holder is None:
+            return list(estimates)
+        seconds, (_, tokens) = prefix.tokens * self._a_token(), self.ledger.sizes(cell)
+        priced = []
+        for each in estimates:
+            # Reading takes as long in every draw: it lowers the rate, and what is uncertain of it.
+            decoding = tokens / each.decode_rate
+            share = 1.0 if self._lanes[each.lane].upstream == holder else decoding / (decoding + seconds)
+            priced.append(replace(each, mean=each.mean + math.log(share), variance=each.variance * share**2))
+        return priced
+
+    def _a_token(self) -> float:
+        """Seconds to read a token of a prompt."""
+        timed = self._prefill
+        return (_PREFILL * _PREFILL_WORTH + timed.mean * timed.weight) / (_PREFILL_WORTH + timed.weight)
+
+    def _batches(self, names: Sequence[str]) -> list[tuple[str, int]]:
+        running, lanes = self._running, self._lanes
+        return [(name, running[lanes[name].upstream] + 1) for name in names]
+
+    def _batch(self, lane: str) -> int:
+        return self._running[self._lanes[lane].upstream] + 1
+
+
+def _candidates(table: Decision, estimates: Sequence[Estimate]) -> tuple[Candidate | Estimate, ...]:
+    """Order the lanes by what they are expected to bring; those that aren't ready come last."""
+    ordered = sorted(estimates, key=_RATE, reverse=True)
+    if len(ordered) == len(table.candidates):
+        return tuple(ordered)
+    names = {each.lane for each in estimates}
+    return (*ordered, *(candidate for candidate in table.candidates if candidate.lane not in names))
+
+
+_RATE = operator.attrgetter("mean")

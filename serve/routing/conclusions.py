@@ -1,0 +1,171 @@
+"""What the ledger's sums let conclude of its lanes, concluded when something was learned, not while a request waits."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from serve.routing import pooling, step_time
+from serve.routing.cell import Cell
+from serve.routing.lane import Lane
+from serve.routing.moments import Moments
+from serve.routing.policy import Candidate, Table, candidates_of
+from serve.routing.pooling import Belief, Pool
+from serve.routing.step_time import Fit, Sums
+
+_GUESSED_ACCEPTANCE = 0.6
+"""Share of drafts accepted at each position, of a drafter that nobody measured."""
+_OF_TABLE = 0.09
+"""Variance about the table's acceptance length, a standard deviation of 0.3: it was measured elsewhere, on other
+prompts, so a few requests overrule it."""
+_TABLE_WORTH = 1.0  # requests that a lane's step times in the table count for, and each of its acceptance lengths
+TABLE_CONTEXT = 512.0
+"""Tokens of context, assumed of the table's measurements and of a cell that nobody asked in yet."""
+_CONTEXTS = 256.0  # tokens by which contexts are told apart
+_PATIENCE = 8  # parts of the lessons so far, after so many of which more are worth another fit
+_LONGEST = 16  # lessons after which a lane's steps are fitted again
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """An acceptance length that is expected of a lane in a cell, and its logarithm with the variance of that."""
+
+    expected: Belief
+    log: float
+    variance: float
+    requests: float
+    drafts: bool
+
+
+class Conclusions:
+    """Beliefs about lanes, by their names; `seen` and `steps` are the ledger's own, and change under it."""
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        table: Table,
+        seen: Mapping[str, Mapping[Cell, Moments]],
+        steps: Mapping[str, Sums],
+    ) -> None:
+        self._lanes = {lane.name: lane for lane in lanes}
+        self._table = table
+        self._seen, self._steps = seen, steps
+        self._seeds = {lane.name: _seed(lane, table) for lane in lanes}
+        self._lessons = dict.fromkeys(self._lanes, 0)
+        self._pooled = dict.fromkeys(self._lanes, 0)
+        self._fitted = dict.fromkeys(self._lanes, 0)
+        self._lengths: dict[Cell, dict[str, Length]] = {}
+        self.renew()
+
+    def renew(self) -> None:
+        """Conclude everything anew."""
+        self._pools: dict[str, Pool] = {}
+        self._fits: dict[str, Fit] = {}
+        self._predicted: dict[str, dict[tuple[float, int], Belief]] = {}
+        self._box = step_time.fit_box([self._seeded(name) for name in self._lanes])
+        for lane in self._lanes:
+            self._fit(lane)
+            self._pool(lane)
+
+    def learned(self, lane: str, cell: Cell) -> None:
+        """Conclude what one lesson changes: at once in its cell, and elsewhere as soon as enough has come together."""
+        self._lessons[lane] = lessons = self._lessons[lane] + 1
+        patience = lessons // _PATIENCE + 1
+        if lessons - self._pooled[lane] >= min(patience, len(self._lengths)):
+            self._box = step_time.fit_box([self._seeded(name) for name in self._lanes])
+            self._pool(lane)
+        else:
+            self.lengths(cell)[lane] = self._length(lane, cell)
+        if lessons - self._fitted[lane] >= min(patience, _LONGEST):
+            self._fit(lane)
+
+    def lengths(self, cell: Cell) -> dict[str, Length]:
+        """Say what acceptance length is expected of every lane in a cell."""
+        lengths = self._lengths.get(cell)
+        if lengths is None:
+            lengths = self._lengths[cell] = {lane: self._length(lane, cell) for lane in self._lanes}
+        return lengths
+
+    def step(self, lane: str, batch: float, context: float) -> Belief:
+        """Say what the logarithm of a step's seconds is expected to be."""
+        bucket = int(context / _CONTEXTS)
+        predicted = self._predicted[lane]
+        belief = predicted.get((batch, bucket))
+        if belief is None:
+            x = step_time.features(batch, (bucket + 0.5) * _CONTEXTS)
+            belief = predicted[batch, bucket] = self._fits[lane].predict(x)
+        return belief
+
+    def _pool(self, lane: str) -> None:
+        self._pooled[lane] = self._lessons[lane]
+        if self._lanes[lane].drafts:
+            self._pools[lane] = pooling.fit({**self._tabled(lane), **self._seen[lane]}, _guess(self._lanes[lane]))
+        for cell, lengths in self._lengths.items():
+            lengths[lane] = self._length(lane, cell)
+
+    def _fit(self, lane: str) -> None:
+        self._fitted[lane] = self._lessons[lane]
+        self._fits[lane] = step_time.fit_lane(self._seeded(lane), self._box)
+        self._predicted[lane] = {}
+
+    def _length(self, lane: str, cell: Cell) -> Length:
+        if not self._lanes[lane].drafts:
+            return Length(Belief(1.0, 0.0), 0.0, 0.0, 0.0, drafts=False)  # one token a step, and that is certain
+        belief, seen = self._expected(lane, cell), self._seen[lane].get(cell, Moments())
+        relative = belief.variance / belief.mean**2
+        return Length(belief, math.log(belief.mean), relative, seen.weight, drafts=True)
+
+    def _expected(self, lane: str, cell: Cell) -> Belief:
+        prior = self._pools[lane].expect(cell)
+        if listed := self._listed(lane, cell):
+            prior = pooling.joined(prior, listed)
+        belief = pooling.posterior(prior, self._seen[lane].get(cell, Moments()))
+        return belief if belief.mean >= 1.0 else Belief(1.0, belief.variance)
+
+    def _listed(self, lane: str, cell: Cell) -> Belief | None:
+        """Take an acceptance length out of the table; out of a rate alone, with the step time that is believed in."""
+        listed = next((each for each in candidates_of(cell, self._table) if each.lane == lane), None)
+        return self._read(listed) if listed else None
+
+    def _tabled(self, lane: str) -> dict[Cell, Moments]:
+        """Take every row of the table for a request: what a drafter does in some cells says something of the others."""
+        rows = [(row, self._read(each)) for row in self._table for each in row.candidates if each.lane == lane]
+        return {
+            Cell(row.language, row.task, "chat", False): Moments(_TABLE_WORTH, belief.mean)
+            for row, belief in rows
+            if belief
+        }
+
+    def _read(self, listed: Candidate) -> Belief | None:
+        lane = listed.lane
+        if listed.acceptance_length:
+            return Belief(listed.acceptance_length, _OF_TABLE)
+        if listed.decode_rate:
+            step = self.step(lane, 1, TABLE_CONTEXT)
+            length = listed.decode_rate * math.exp(step.mean)
+            # An error of the step time cancels in the rate, which is what was measured.
+            return Belief(min(1.0 + self._lanes[lane].draft_tokens, max(1.0, length)), _OF_TABLE)
+        return None
+
+    def _seeded(self, lane: str) -> Sums:
+        """What was seen of a lane's steps, after what the table has of them."""
+        sums = self._steps.get(lane)
+        return self._seeds[lane].joined(sums) if sums else self._seeds[lane]
+
+
+def _seed(lane: Lane, table: Table) -> Sums:
+    """Take a lane's step time out of the table, where it has rate and acceptance length."""
+    listed = [each for row in table for each in row.candidates if each.lane == lane.name and each.decode_rate]
+    return _summed((each.acceptance_length if lane.drafts else 1.0, each.decode_rate) for each in listed)
+
+
+def _summed(measured: Iterable[tuple[float | None, float | None]]) -> Sums:
+    logged = [math.log(length / rate) for length, rate in measured if length and rate]
+    sums, x = Sums(), step_time.features(1, TABLE_CONTEXT)
+    for each in logged:
+        sums = sums.plus(x, each, _TABLE_WORTH / len(logged), 0.0)
+    return sums
+
+
+def _guess(lane: Lane) -> float:
+    """Guess a drafter's acceptance length: 1 + the sum over positions of the share that gets so far."""
+    return 1.0 + sum(_GUESSED_ACCEPTANCE**position for position in range(1, lane.draft_tokens + 1))

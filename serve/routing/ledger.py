@@ -1,0 +1,189 @@
+"""What was learned of every lane: acceptance length by cell, step time by load, each with its uncertainty.
+
+Knows no clock: `now` is seconds of one that goes on over restarts. What it says of a decode rate is lognormal, since
+the logarithms of its two factors are about normal.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from serve.routing import pooling, step_time
+from serve.routing.cell import Cell
+from serve.routing.conclusions import TABLE_CONTEXT, Conclusions
+from serve.routing.drift import Run, Watch
+from serve.routing.estimate import Estimate
+from serve.routing.lane import Lane
+from serve.routing.lesson import Lesson
+from serve.routing.moments import Moments
+from serve.routing.policy import Table
+from serve.routing.step_time import Sums
+
+_STEPS_WITHIN = 10.0
+"""Variance within a request over variance between requests, in steps (assumed: 1.5 over 0.16), so that one long answer
+doesn't outvote thirty short ones."""
+_STALE = 64  # parts of the half-life after which what was seen is aged again
+_AFTER_DRIFT = 1.0  # requests that the past counts for after an alarm
+_MOST = 10.0  # times that a drafter is taken to have become better or worse at once
+_ANSWER = 256.0  # tokens assumed of an answer in a cell that nobody asked in yet
+_KNOWN = 3.0  # requests before which a surprise is the ignorance of the beginning, and says nothing of the noise
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A lane that isn't what it was, in a language (`*` is all): its `acceptance` or its `step_time`.
+
+    `change` is the factor by which it drafts more than it did (tokens a step beyond the first), or what the
+    logarithm of its step time has grown by.
+    """
+
+    lane: str
+    language: str
+    what: str
+    change: float
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that has to survive: by lane's key, by cell. Sizes are the tokens of a cell's contexts and of its answers."""
+
+    acceptance: Mapping[tuple[str, Cell], Moments] = field(default_factory=dict)
+    steps: Mapping[str, Sums] = field(default_factory=dict)
+    sizes: Mapping[Cell, tuple[Moments, Moments]] = field(default_factory=dict)
+
+
+def key(lane: Lane) -> str:
+    """Name what a statistic is of: a lane of the same name with another drafter or draft length is another lane."""
+    return f"{lane.name}/{lane.method}/{lane.draft_tokens}"
+
+
+class Ledger:
+    """Learns from lessons, and estimates lanes; begins from the table and from a state that was kept."""
+
+    def __init__(self, lanes: Sequence[Lane], table: Table, half_life: float, state: State | None = None) -> None:
+        kept = state or State()
+        self._lanes = {lane.name: lane for lane in lanes}
+        self._half_life = half_life
+        names = {key(lane): lane.name for lane in lanes}
+        self._acceptance: dict[str, dict[Cell, Moments]] = {lane.name: {} for lane in lanes}
+        for (lane_key, cell), moments in kept.acceptance.items():
+            if lane_key in names:
+                self._acceptance[names[lane_key]][cell] = moments
+        self._steps = {names[lane_key]: sums for lane_key, sums in kept.steps.items() if lane_key in names}
+        self._sizes = dict(kept.sizes)
+        self._watches: dict[tuple[str, str, str], Watch] = {}
+        self._aged = 0.0
+        self._conclusions = Conclusions(lanes, table, self._acceptance, self._steps)
+
+    def state(self) -> State:
+        """Give what has to survive, as it is now."""
+        keys = {name: key(lane) for name, lane in self._lanes.items()}
+        acceptance = {
+            (keys[lane], cell): moments for lane, cells in self._acceptance.items() for cell, moments in cells.items()
+        }
+        return State(acceptance, {keys[lane]: sums for lane, sums in self._steps.items()}, dict(self._sizes))
+
+    def learn(self, lesson: Lesson, now: float) -> tuple[Drift, ...]:
+        """Take one request in; gives what it was the last straw for."""
+        self._age(now)
+        weight = lesson.steps / (lesson.steps + _STEPS_WITHIN)
+        drifts = self._surprises(lesson, weight)
+        for drift in drifts:
+            self._correct(drift)
+        if drifts:
+            self._conclusions.renew()
+        self._time(lesson, weight, now)
+        if self._lanes[lesson.lane].drafts:
+            cells = self._acceptance[lesson.lane]
+            seen = cells.get(lesson.cell, Moments(at=now)).aged(now, self._half_life)
+            cells[lesson.cell] = seen.plus(lesson.acceptance_length, weight)
+        self._measure(lesson, now)
+        self._conclusions.learned(lesson.lane, lesson.cell)
+        return drifts
+
+    def estimates(self, cell: Cell, batches: Iterable[tuple[str, float]], now: float) -> tuple[Estimate, ...]:
+        """Say what lanes are expected to do in a cell, each with the batch that its engine would then work on."""
+        self._age(now)
+        context, _ = self.sizes(cell)
+        lengths, predict = self._conclusions.lengths(cell), self._conclusions.step
+        found = []
+        for lane, batch in batches:
+            length, step = lengths[lane], predict(lane, batch, context)
+            mean, variance = length.log - step.mean, length.variance + step.variance
+            found.append(Estimate(lane, length.expected.mean, mean, variance, length.requests, length.drafts))
+        return tuple(found)
+
+    def sizes(self, cell: Cell) -> tuple[float, float]:
+        """Give the tokens of context and of an answer that are usual in a cell."""
+        sizes = self._sizes.get(cell)
+        return (sizes[0].mean, sizes[1].mean) if sizes else (TABLE_CONTEXT, _ANSWER)
+
+    def _time(self, lesson: Lesson, weight: float, now: float) -> None:
+        logged = math.log(lesson.step_time)
+        surprise = logged - self._conclusions.step(lesson.lane, lesson.batch, lesson.context).mean
+        sums = self._steps.get(lesson.lane, Sums(at=now)).aged(now, self._half_life)
+        x = step_time.features(lesson.batch, lesson.context)
+        self._steps[lesson.lane] = sums.plus(x, logged, weight, surprise if sums.weight > _KNOWN else 0.0)
+
+    def _measure(self, lesson: Lesson, now: float) -> None:
+        context, answer = self._sizes.get(lesson.cell, (Moments(at=now), Moments(at=now)))
+        self._sizes[lesson.cell] = (
+            context.aged(now, self._half_life).plus(lesson.context, 1.0),
+            answer.aged(now, self._half_life).plus(lesson.completion_tokens, 1.0),
+        )
+
+    def _surprises(self, lesson: Lesson, weight: float) -> tuple[Drift, ...]:
+        """Hold a lesson against what was expected, and tell what is no longer to be believed."""
+        lane, found = lesson.lane, []
+        step = self._conclusions.step(lane, lesson.batch, lesson.context)
+        logged, noise = math.log(lesson.step_time), self._steps.get(lane, Sums()).noise
+        surprise = (logged - step.mean) / math.sqrt(step.variance + noise / weight)
+        if run := self._alarms((lane, "step_time", "*"), surprise, logged, step.mean):
+            found.append(Drift(lane, "*", "step_time", (run.seen - run.expected) / run.length))
+        if self._lanes[lane].drafts:
+            belief = self._conclusions.lengths(lesson.cell)[lane].expected
+            seen = self._acceptance[lane].get(lesson.cell, Moments())
+            gained, expected = lesson.acceptance_length - 1, belief.mean - 1
+            surprise = (gained - expected) / math.sqrt(belief.variance + pooling.spread(seen) / weight)
+            for language in ("*", pooling.parts_of(lesson.cell)[0]):
+                if run := self._alarms((lane, "acceptance", language), surprise, gained, expected):
+                    found.append(Drift(lane, language, "acceptance", _ratio(run)))
+                    break
+        return tuple(found)
+
+    def _alarms(self, which: tuple[str, str, str], surprise: float, seen: float, expected: float) -> Run | None:
+        watch = self._watches.get(which, Watch()).after(surprise, seen, expected)
+        alarm = watch.alarm
+        if alarm:  # the other watches of the lane saw the same, which will be corrected
+            self._watches = {each: kept for each, kept in self._watches.items() if each[:2] != which[:2]}
+        else:
+            self._watches[which] = watch
+        return alarm
+
+    def _correct(self, drift: Drift) -> None:
+        """Move what is known by what has been seen in the run, and let it count for one request from now on."""
+        if drift.what == "step_time":
+            # Lanes of one engine share what slows a step down, such as heat or a neighbour.
+            engine = self._lanes[drift.lane].upstream
+            for each in [lane.name for lane in self._lanes.values() if lane.upstream == engine]:
+                self._steps[each] = self._steps.get(each, Sums()).slower(drift.change).capped(_AFTER_DRIFT)
+            return
+        cells = self._acceptance[drift.lane]
+        for cell, moments in cells.items():
+            if drift.language in ("*", pooling.parts_of(cell)[0]):
+                cells[cell] = moments.moved(1 + (moments.mean - 1) * drift.change).capped(_AFTER_DRIFT)
+
+    def _age(self, now: float) -> None:
+        """Let everything age: conclusions don't say how long ago it was seen."""
+        if now - self._aged <= self._half_life / _STALE:
+            return
+        self._aged = now
+        for cells in self._acceptance.values():
+            cells.update({cell: moments.aged(now, self._half_life) for cell, moments in cells.items()})
+        self._steps.update({each: sums.aged(now, self._half_life) for each, sums in self._steps.items()})
+        self._conclusions.renew()
+
+
+def _ratio(run: Run) -> float:
+    """How much more was drafted in a run than expected, within bounds: a run is short."""
+    return min(_MOST, max(1 / _MOST, run.seen / max(run.expected, 1e-6)))

@@ -1,0 +1,117 @@
+"""Chooses among lanes whose rates aren't known for sure: mostly the best, and now and then one that may be better.
+
+Thompson sampling takes each lane as often as it is likely to be the best (Thompson, 1933). Here such probabilities are
+computed and then drawn from with one number, which is given, so that what is logged as the propensity is exact.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serve.routing.estimate import Estimate
+
+PROBE = 0.03
+"""Share of requests that go to a lane that isn't the best, whatever is believed of it: only so is it noticed that a
+lane has become better. The allowance bounds what it costs."""
+_GUARD = 1.2816
+"""Standard deviations: a lane is below break-even if it is so with a probability of 90 %."""
+_CHEAPEST = 0.02
+"""Share of a request's time that trying a lane costs at least."""
+DEAREST = 2.0
+"""Requests' time that it costs at most; what a cell may save up is as much, so that the dearest can be afforded."""
+
+
+@dataclass(slots=True)  # made for each request, where a frozen one takes three times as long
+class Pick:
+    """The lane that was drawn, how likely that was, the best one by what is known, and what trying costs.
+
+    `cost` is in requests' time, what the lane is expected to take beyond the best one; 0 for the best. `shares` are the
+    probabilities of all options, in their order.
+    """
+
+    lane: str
+    best: str
+    propensity: float
+    cost: float
+    shares: tuple[float, ...]
+
+
+def pick(options: Sequence[Estimate], allowance: float, draw: float) -> Pick:
+    """Draw a lane by one number in [0, 1); without an allowance it is the best one by what is known.
+
+    Raises ValueError without options.
+    """
+    if not options:
+        raise ValueError("no lane to choose from")
+    best = 0
+    for index in range(1, len(options)):
+        if options[index].mean > options[best].mean:
+            best = index
+    top = options[best]
+    if len(options) == 1 or allowance <= 0:
+        return Pick(top.lane, top.lane, 1.0, 0.0, tuple([float(option is top) for option in options]))
+    costs = [0.0 if option is top else _cost(option.mean, top.mean) for option in options]
+    shares = _shares(options, best, [cost <= allowance for cost in costs])
+    chosen, passed = best, 0.0
+    for index, share in enumerate(shares):
+        passed += share
+        if draw < passed:
+            chosen = index
+            break
+    return Pick(options[chosen].lane, top.lane, shares[chosen], costs[chosen], tuple(shares))
+
+
+def _shares(options: Sequence[Estimate], best: int, affordable: Sequence[bool]) -> list[float]:
+    """Give the probability of every option; what can't be afforded goes to the best."""
+    likely = likely_best(options, _may_pay(options))
+    others = sum(affordable) - 1
+    shares, rest = [], 1.0
+    for index, share in enumerate(likely):
+        drawn = PROBE / others + (1 - PROBE) * share if affordable[index] and index != best else 0.0
+        shares.append(drawn)
+        rest -= drawn
+    shares[best] = rest
+    return shares
+
+
+def _may_pay(options: Sequence[Estimate]) -> list[bool]:
+    """Break-even: say which drafters may be faster than none, at the upper end of what is believed of them."""
+    floor = -math.inf
+    for option in options:
+        if not option.drafts and option.mean > floor:
+            floor = option.mean
+    return [
+        not option.drafts or option.mean >= floor or option.mean + _GUARD * math.sqrt(option.variance) >= floor
+        for option in options
+    ]
+
+
+def _cost(mean: float, best: float) -> float:
+    """The share of a request's time that an option is expected to lose, by what is known."""
+    return min(DEAREST, max(_CHEAPEST, math.exp(min(best - mean, 3.0)) - 1))
+
+
+def likely_best(options: Sequence[Estimate], allowed: Sequence[bool]) -> list[float]:
+    """Give about the probability of each option that is allowed to be the best; of two exactly that.
+
+    Of more it is each one's probability to beat its hardest rival, made to add up to 1: the integral that Thompson
+    sampling stands for costs ten times as much, and what is drawn from needn't be more than near it.
+    """
+    shares = [float(each) for each in allowed]
+    for i in range(1, len(options)):
+        one = options[i]
+        for j in range(i):
+            if allowed[i] and allowed[j]:
+                other = options[j]
+                ahead = (one.mean - other.mean) / math.sqrt(one.variance + other.variance + _SURE)
+                wins = 0.5 + 0.5 * math.erf(ahead / _ROOT2)
+                if wins < shares[i]:
+                    shares[i] = wins
+                if 1 - wins < shares[j]:
+                    shares[j] = 1 - wins
+    total = sum(shares)
+    return [share / total for share in shares]
+
+
+_SURE = 1e-12  # variance of a difference that is known, so that nothing is divided by 0
+_ROOT2 = math.sqrt(2)

@@ -1,0 +1,1 @@
+"""Engines made of published numbers, behind the real router. Never part of serving."""

@@ -1,0 +1,143 @@
+"""Runs a simulated box: its engines and the real router before them, in this process, until told to stop."""
+
+import asyncio
+import functools
+import json
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiohttp import web
+
+from serve import app, server
+from serve.deploy.profile import Profile
+from serve.errors import ConfigError
+from serve.routing import cell
+from serve.routing.lane import Lane
+from serve.routing.language import Identify
+from serve.settings import Settings, read
+from serve.sim import figures
+from serve.sim.box import Box
+from serve.sim.engine import Engine, Nature
+from serve.sim.report import LIMITS, report
+from serve.sim.traffic import Traffic, send
+from serve.sim.work import Seats, Work
+
+Say = Callable[[str], None]
+_SEATS = 16  # of a profile that doesn't say `max-num-seqs`
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to simulate: a profile's box, how many times faster than life, from which seed; settings of the router."""
+
+    profile: Profile
+    speed: float
+    seed: int
+    traffic: Traffic
+    settings: dict[str, Any]
+    tabled: bool = True
+
+
+async def simulate(plan: Plan, identify: Identify, say: Say, progress: Callable[[int, int], None]) -> None:
+    """Start all of it; send its traffic and report, or serve until a signal where there is none.
+
+    Raises ConfigError where there are no figures, or the router's address is taken.
+    """
+    works: list[Work] = []
+    async with _engines(plan, identify, works.append) as (box, lanes):
+        wanted = _settings(plan, lanes)
+        listener = server.listen(wanted)
+        async with app.running(wanted, identify) as application:
+            serving = server.Server(server.config(wanted, application))
+            running = asyncio.create_task(serving.serve(sockets=[listener]))
+            url = f"http://{wanted.host}:{listener.getsockname()[1]}"
+            await _until_ready(serving, running)
+            say(f"simulated {plan.profile.name} ({plan.profile.body}), {plan.speed:g} times as fast as life: {url}")
+            say(f"\n{LIMITS}\n")
+            if not plan.traffic.requests:
+                say("POST /v1/route shows what the router would do and why; Ctrl-C stops it.")
+                await running
+                return
+            with _interrupting(running):
+                await send(url, plan.traffic, random.Random(plan.seed + 1), progress)  # noqa: S311  # no secret
+            serving.should_exit = True
+            await running
+    say(report(works, box, lanes))
+
+
+@contextmanager
+def _interrupting(running: asyncio.Task[None]) -> Iterator[None]:
+    """End what goes on in here as soon as the server ends, which is what Ctrl-C tells it to."""
+    here = asyncio.current_task()
+
+    def stop(_: object) -> None:
+        if here:
+            here.cancel()
+
+    running.add_done_callback(stop)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not running.done():
+            raise
+    finally:
+        running.remove_done_callback(stop)
+
+
+@asynccontextmanager
+async def _engines(
+    plan: Plan, identify: Identify, done: Callable[[Work], None]
+) -> AsyncIterator[tuple[Box, tuple[Lane, ...]]]:
+    """Run the engines of a profile's body on free ports of this machine; gives the truth, and the lanes."""
+    profile = plan.profile
+    known = figures.load(profile.name, profile.body)
+    lanes = {lane.name: Lane(lane.name, "", lane.method, lane.draft_tokens) for lane in profile.served.lanes}
+    box = Box(known, profile.body, tuple(lanes.values()))
+    rng = random.Random(plan.seed)  # noqa: S311  # no secret
+    classify = functools.partial(cell.classify, identify=identify)
+    nature = Nature(box, profile.served.served_model_name, classify, done, rng)
+    async with AsyncExitStack() as stack:
+        for engine in profile.served.engines:
+            served = [lanes[lane.name] for lane in engine.lanes]
+            limit = profile.engine_flags(profile.served, engine).get("max-num-seqs", _SEATS)
+            seats = Seats(limit if isinstance(limit, int) else _SEATS, plan.speed)
+            url = await stack.enter_async_context(_listening(Engine(nature, served, seats)))
+            lanes |= {lane.name: replace(lane, upstream=url) for lane in served}
+        yield box, tuple(lanes.values())
+
+
+@asynccontextmanager
+async def _listening(engine: Engine) -> AsyncIterator[str]:
+    runner = web.AppRunner(engine.application(), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def _settings(plan: Plan, lanes: tuple[Lane, ...]) -> Settings:
+    """Give the router the profile's own settings before these engines; the environment has the rest.
+
+    Raises ConfigError where the environment has what isn't one.
+    """
+    upstreams = {lane.name: lane.upstream for lane in lanes}
+    wanted = plan.profile.router_environment(upstreams)
+    table = json.loads(wanted["POLYDRAFT_TABLE"]) if plan.tabled else [_UNKNOWN]
+    return read(
+        model=wanted["POLYDRAFT_MODEL"], lanes=json.loads(wanted["POLYDRAFT_LANES"]), table=table, **plan.settings
+    )
+
+
+_UNKNOWN = {"language": "*", "task": "*", "candidates": []}
+
+
+async def _until_ready(serving: server.Server, running: asyncio.Task[None]) -> None:
+    while not serving.started:
+        if running.done():
+            raise ConfigError("the router didn't start")
+        await asyncio.sleep(0.01)

@@ -1,0 +1,204 @@
+"""What a log tells of policies that weren't asked: by values, and against the truth of the made-up box."""
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from serve import __main__ as command_line
+from serve.backtest.judge import comparable, judge
+from serve.backtest.log import Entry, read
+from serve.backtest.policies import policy
+from serve.backtest.run import run
+from serve.errors import ConfigError
+from serve.routing.cell import Cell
+from tests.serve.ledger.box import LANES, Box, trace
+
+EN, ZH = (Cell(language, "prose", "chat", False) for language in ("en", "zh-Hans"))
+NAMES = {lane.name for lane in LANES}
+
+LINE: dict[str, Any] = {
+    "request_id": "x",
+    "endpoint": "chat",
+    "language": "en",
+    "task": "prose",
+    "thinking": False,
+    "lane": "mtp",
+    "learned_lane": "mtp",
+    "propensities": {"mtp": 0.9, "body": 0.1},
+    "applied": True,
+    "end": "complete",
+    "generation_time_s": 2.0,
+    "completion_tokens": 101,
+}
+
+
+def log_of(entries: Sequence[Entry]) -> str:
+    return "".join(
+        json.dumps(
+            LINE
+            | {
+                "language": each.cell.language,
+                "task": each.cell.task,
+                "lane": each.lane,
+                "learned_lane": each.lane,
+                "propensities": dict(each.propensities),
+                "generation_time_s": each.seconds,
+                "completion_tokens": each.tokens + 1,
+            }
+        )
+        + "\n"
+        for each in entries
+    )
+
+
+def drawn(number: int, shares: dict[str, float], seed: int = 1) -> list[Entry]:
+    """Answers of the made-up box, whose lanes were drawn by these shares."""
+    rng = random.Random(seed)
+    box, entries = Box(rng), []
+    for cell, _, tokens in trace(rng, number):
+        name = rng.choices(list(shares), list(shares.values()))[0]
+        lane = next(lane for lane in LANES if lane.name == name)
+        entries.append(Entry(cell, lane.name, shares, tokens - 1, box.outcome(lane, cell, 1, tokens)[1]))
+    return entries
+
+
+def test_reads_what_an_answer_tells() -> None:
+    log = read([json.dumps(LINE)])
+    assert log.entries == (Entry(EN, "mtp", {"mtp": 0.9, "body": 0.1}, 100, 2.0),)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"end": "aborted"},
+        {"applied": False},
+        {"lane": "body"},
+        {"generation_time_s": None},
+        {"generation_time_s": 0},
+        {"completion_tokens": 1},
+        {"completion_tokens": None},
+        {"propensities": {"body": 1.0}},
+        {"propensities": {"mtp": 0.0}},
+        {"propensities": [1]},
+        {"propensities": None},
+    ],
+    ids=str,
+)
+def test_leaves_out_what_cant_be_judged_by(change: dict[str, Any]) -> None:
+    assert read([json.dumps(LINE | change)]) == read(["{}"])
+
+
+@given(st.lists(st.text(max_size=30) | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps)))
+def test_never_raises_whatever_a_log_holds(lines: list[str]) -> None:
+    assert read(lines).left_out == len(lines)
+
+
+def test_weighs_answers_by_how_unlikely_they_were() -> None:
+    """Two lanes at 100 and 50 tokens a second, of which one is drawn ten times as seldom."""
+    shares = {"mtp": 0.9, "body": 0.1}
+    entries = [Entry(EN, "mtp", shares, 100, 1.0)] * 90 + [Entry(EN, "body", shares, 100, 2.0)] * 10
+    policies = {name: policy(name, NAMES) for name in ("logged", "mtp", "body")}
+    logged, mtp, body = judge(entries, policies, random.Random(1))
+    assert logged.rate == pytest.approx(10_000 / 110)
+    assert mtp.rate == pytest.approx(100)
+    assert body.rate == pytest.approx(50)
+    assert body.gain is not None
+    assert body.gain[0] == pytest.approx(0.55)
+    assert mtp.answers == pytest.approx(90)
+    assert body.answers == pytest.approx(10)
+
+
+def test_estimates_every_lane_as_it_is_though_the_easy_requests_went_to_one() -> None:
+    """Of what a lane got, the mean rate would mislead: English went to mtp, the rest to eagle3."""
+    rng = random.Random(3)
+    box, entries, true = Box(rng), [], {"mtp": [0.0, 0.0], "eagle3": [0.0, 0.0]}
+    for cell, _, tokens in trace(rng, 6000):
+        share = 0.9 if cell.language == "en" else 0.2
+        shares = {"mtp": share, "eagle3": 1 - share}
+        name = "mtp" if rng.random() < share else "eagle3"
+        lane = next(lane for lane in LANES if lane.name == name)
+        entries.append(Entry(cell, name, shares, tokens - 1, box.outcome(lane, cell, 1, tokens)[1]))
+        for each in LANES[1:]:
+            true[each.name][0] += tokens
+            true[each.name][1] += tokens / box.rate(each, cell, 1)
+    verdicts = judge(entries, {name: policy(name, NAMES) for name in true}, random.Random(1))
+    for verdict in verdicts:
+        done, spent = true[verdict.policy]
+        assert verdict.rate == pytest.approx(done / spent, rel=0.03)
+        assert verdict.rate is not None
+        assert verdict.low is not None
+        assert verdict.high is not None
+        assert verdict.low < verdict.rate < verdict.high
+
+
+def test_compares_where_every_policy_could_have_been_drawn() -> None:
+    both, one = {"mtp": 0.5, "body": 0.5}, {"mtp": 1.0, "body": 0.0}
+    entries = [Entry(EN, "mtp", both, 100, 1.0), Entry(ZH, "mtp", one, 100, 9.0)]
+    policies = {name: policy(name, NAMES) for name in ("mtp", "body")}
+    assert comparable(entries, policies) == entries[:1]
+    mtp, body = judge(entries, policies, random.Random(1))
+    assert mtp.rate == pytest.approx(100)
+    assert (body.rate, body.gain) == (None, None)
+
+
+def test_an_equal_policy_wins_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(log_of(drawn(300, {"mtp": 0.5, "eagle3": 0.5})))
+    table = tmp_path / "table.json"
+    table.write_text('[{"language": "*", "task": "*", "candidates": [{"lane": "mtp"}]}]')
+    told = run(log, ["mtp", str(table)], 1)
+    assert "300 of 300 answers" in told
+    assert told.count("1.000 (1.000 to 1.000), no winner") == 2
+
+
+def test_a_table_is_a_policy(tmp_path: Path) -> None:
+    table = tmp_path / "table.json"
+    table.write_text('[{"language": "zh", "task": "*", "candidates": [{"lane": "mtp"}]}]')
+    choice = policy(str(table), NAMES)
+    assert (choice(ZH), choice(EN)) == ("mtp", "body")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            '[{"language": "zh", "task": "*", "candidates": [{"lane": "medusa"}]}]',
+            r"\[0\] \(zh, \*\): .* no lane medusa",
+        ),
+        ('[{"language": "zh", "task": "*", "candidates": [{"lane": "mtp", "decode_rate": -1}]}]', "a rate of -1"),
+        ('[{"language": "zh"}]', r"\[0\].task"),
+        ("{", "Invalid JSON"),
+    ],
+)
+def test_a_bad_table_is_refused_with_its_row(tmp_path: Path, text: str, says: str) -> None:
+    table = tmp_path / "table.json"
+    table.write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        policy(str(table), NAMES)
+
+
+def test_an_unknown_policy_is_refused_with_what_there_is() -> None:
+    with pytest.raises(ConfigError, match="logged, a lane"):
+        policy("medusa", NAMES)
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("no JSON\n" + log_of(drawn(400, {"body": 0.2, "mtp": 0.4, "eagle3": 0.4})))
+    done = CliRunner().invoke(command_line.cli, ["backtest", str(log)])
+    assert done.exit_code == 0
+    assert [line.split("|")[1].strip() for line in done.output.splitlines()[2:6]] == ["logged", "body", "eagle3", "mtp"]
+    assert "1 lines of the log tell nothing" in done.output
+
+
+def test_a_log_of_no_use_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("{}\n")
+    with pytest.raises(ConfigError, match="no answer"):
+        run(tmp_path / "log", [], 0)

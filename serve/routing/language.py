@@ -185,11 +185,17 @@ def _ranked(text: str, found: dict[str, int], identify: Identify) -> Sequence[tu
     ranked = identify(text[:_MODEL_READS])
     if ranked[0][0] in ("mr", "ne") and ranked[0][1] < _DOUBTFUL and not found:
         return [("hi", sum(p for _, p in ranked))]  # its neighbours are asked in too seldom to be guessed at
+    if ranked[0][0] == "bg" and ranked[0][1] < _CERTAIN and not found and not _BULGARIAN.search(text):
+        share = sum(p for tag, p in ranked if tag in ("bg", "ru"))
+        return [("ru", share), *(r for r in ranked[1:] if r[0] != "ru")]
     if "ms" in found or all(tag != "ms" for tag, _ in ranked[:2]):
         return ranked
     share = sum(p for tag, p in ranked if tag in ("id", "ms"))
     return sorted([("id", share), *(r for r in ranked if r[0] not in ("id", "ms"))], key=lambda r: -r[1])
 
+
+# What a Bulgarian phrase seldom lacks, and without which Russian, more asked in, is as likely.
+_BULGARIAN = re.compile(r"ъ|\w{2}(?:ата|ята|ото|ето|ите|ият|ия|ам|иш)\b|\b(?:се|си|от|със|във|без)\b", re.IGNORECASE)
 
 # Letters of few Cyrillic languages: whoever lacks a letter that is there is out.
 _CYRILLIC = (

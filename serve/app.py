@@ -58,7 +58,7 @@ async def running(settings: Settings, identify: Identify, traces: Traces | None 
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False, cookie_jar=jar, headers=key) as client:
         upstreams = _upstreams(settings, client, key)
         metrics = Metrics(CollectorRegistry())
-        learner, keeping = _learning(settings, metrics)
+        learner, keeping = _learning(settings, identify, metrics)
         admission = _admission(settings, identify, learner)
         service = _service(settings, upstreams, admission, metrics, traces.begin if traces else passed_on)
         application = api.build(service)
@@ -131,7 +131,9 @@ def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[
     return [*watching, entrance.watch()]
 
 
-def _learning(settings: Settings, metrics: Metrics) -> tuple[Learner | None, list[Coroutine[Any, Any, None]]]:
+def _learning(
+    settings: Settings, identify: Identify, metrics: Metrics
+) -> tuple[Learner | None, list[Coroutine[Any, Any, None]]]:
     """Make the policy that learns, if it is wanted; gives what has to run beside it.
 
     Raises ConfigError if its file can't be written.
@@ -141,7 +143,7 @@ def _learning(settings: Settings, metrics: Metrics) -> tuple[Learner | None, lis
     store, state = opened(settings.ledger, settings.model) if settings.ledger else (None, State())
     ledger = Ledger(settings.lanes, settings.table, settings.half_life, state)
     rng = random.Random(settings.seed)  # noqa: S311  # which lane to try is no secret
-    terms = Terms(settings.policy == "apply", settings.exploration, rng, time.time)
+    terms = Terms(settings.policy == "apply", settings.exploration, rng, time.time, identify)
     learner = Learner(settings.lanes, ledger, terms, Told(metrics.lesson, metrics.drift))
     return learner, [keep(store, ledger.state, lambda: learner.changes, _KEEP_INTERVAL)] if store else []
 
@@ -171,6 +173,7 @@ def _service(
         waits=metrics.waits,
         clock=time.perf_counter,
         ping=settings.ping_interval,
+        sampled=learner is not None,
     )
     exposition = Exposition(metrics.families)
     return Service(admission, wiring, registry, exposition, settings.max_payload_bytes, begin_trace)

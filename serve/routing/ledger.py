@@ -118,6 +118,11 @@ class Ledger:
         sizes = self._sizes.get(cell)
         return (sizes[0].mean, sizes[1].mean) if sizes else (TABLE_CONTEXT, _ANSWER)
 
+    def answers(self, cell: Cell) -> Moments:
+        """Give what is known of the length of a cell's answers, in tokens."""
+        sizes = self._sizes.get(cell)
+        return sizes[1] if sizes else Moments(mean=_ANSWER)
+
     def _time(self, lesson: Lesson, weight: float, now: float) -> None:
         logged = math.log(lesson.step_time)
         surprise = logged - self._conclusions.step(lesson.lane, lesson.batch, lesson.context).mean

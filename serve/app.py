@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,6 +19,7 @@ from serve.admission import Admission
 from serve.errors import RequestError
 from serve.exposition import Exposition
 from serve.intake import Service
+from serve.ledger import shared
 from serve.ledger.learner import Learner, Terms, Told
 from serve.ledger.store import keep, opened
 from serve.metrics import EngineUp, Metrics
@@ -41,7 +43,7 @@ _RELOAD_INTERVAL = 1
 """Seconds between two looks at the files of keys and certificate."""
 
 _KEEP_INTERVAL = 1
-"""Seconds between two writes of what was learned: what a kill loses at most."""
+"""Seconds between two writes of what was learned, or two exchanges: what a kill loses at most."""
 
 
 @asynccontextmanager
@@ -136,15 +138,20 @@ def _learning(
 ) -> tuple[Learner | None, list[Coroutine[Any, Any, None]]]:
     """Make the policy that learns, if it is wanted; gives what has to run beside it.
 
-    Raises ConfigError if its file can't be written.
+    Raises ConfigError if its file can't be written, or its server's client isn't there.
     """
     if settings.policy == "static":
         return None, []
-    store, state = opened(settings.ledger, settings.model) if settings.ledger else (None, State())
+    place = settings.ledger
+    server = shared.connected(place) if place and shared.is_shared(place) else None
+    store, state = opened(Path(place), settings.model) if place and not server else (None, State())
     ledger = Ledger(settings.lanes, settings.table, settings.half_life, state)
     rng = random.Random(settings.seed)  # noqa: S311  # which lane to try is no secret
     terms = Terms(settings.policy == "apply", settings.exploration, rng, time.time, identify)
     learner = Learner(settings.lanes, ledger, terms, Told(metrics.lesson, metrics.drift))
+    if server:
+        sharing = shared.Shared(server, ledger, settings.model, settings.half_life)
+        return learner, [shared.share(sharing, time.time, _KEEP_INTERVAL)]
     return learner, [keep(store, ledger.state, lambda: learner.changes, _KEEP_INTERVAL)] if store else []
 
 

@@ -73,6 +73,8 @@ class Ledger:
         self._sizes = dict(kept.sizes)
         self._watches: dict[tuple[str, str, str], Watch] = {}
         self._aged = 0.0
+        self.drifted: set[str] = set()
+        """Keys of lanes that were corrected since somebody took note of it."""
         self._conclusions = Conclusions(lanes, table, self._acceptance, self._steps)
 
     def state(self) -> State:
@@ -82,6 +84,21 @@ class Ledger:
             (keys[lane], cell): moments for lane, cells in self._acceptance.items() for cell, moments in cells.items()
         }
         return State(acceptance, {keys[lane]: sums for lane, sums in self._steps.items()}, dict(self._sizes))
+
+    def adopt(self, state: State, moved: Iterable[str]) -> None:
+        """Take over a state that others have learned too; lanes that they corrected are watched anew."""
+        names = {key(lane): lane.name for lane in self._lanes.values()}
+        for cells in self._acceptance.values():
+            cells.clear()
+        for (lane_key, cell), moments in state.acceptance.items():
+            if lane_key in names:
+                self._acceptance[names[lane_key]][cell] = moments
+        self._steps.clear()
+        self._steps |= {names[lane_key]: sums for lane_key, sums in state.steps.items() if lane_key in names}
+        self._sizes = dict(state.sizes)
+        stale = {names[each] for each in moved if each in names}
+        self._watches = {which: watch for which, watch in self._watches.items() if which[0] not in stale}
+        self._conclusions.renew()
 
     def learn(self, lesson: Lesson, now: float) -> tuple[Drift, ...]:
         """Take one request in; gives what it was the last straw for."""
@@ -167,11 +184,13 @@ class Ledger:
 
     def _correct(self, drift: Drift) -> None:
         """Move what is known by what has been seen in the run, and let it count for one request from now on."""
+        self.drifted.add(key(self._lanes[drift.lane]))
         if drift.what == "step_time":
             # Lanes of one engine share what slows a step down, such as heat or a neighbour.
             engine = self._lanes[drift.lane].upstream
             for each in [lane.name for lane in self._lanes.values() if lane.upstream == engine]:
                 self._steps[each] = self._steps.get(each, Sums()).slower(drift.change).capped(_AFTER_DRIFT)
+                self.drifted.add(key(self._lanes[each]))
             return
         cells = self._acceptance[drift.lane]
         for cell, moments in cells.items():

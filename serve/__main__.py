@@ -194,7 +194,7 @@ def backtest(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals' bootstrap.")] = 0,
 ) -> None:
-    """Tell from an access log or a trace what other policies would have reached. Example: polydraft backtest router.log"""
+    """Tell from a log or a trace what other policies would have reached. Example: polydraft backtest router.log"""
     _say(backtesting.run(log, policy or [], seed))
 
 

@@ -25,7 +25,8 @@ def report(log: Log, verdicts: Sequence[Verdict], compared: int) -> str:
 def standings(found: Sequence[Standing], requests: int) -> str:
     """Write the table of a trace whose truth is known."""
     first = found[0].policy
-    head = f"| policy | tokens a second (95 %) | of the oracle's (95 %) | against {first} (95 %) |\n| --- | --- | --- | --- |"
+    titles = f"| policy | tokens a second (95 %) | of the oracle's (95 %) | against {first} (95 %) |"
+    head = f"{titles}\n| --- | --- | --- | --- |"
     rows = "\n".join(
         f"| {each.policy} | {_figures(each.rate, 1)} | {_figures(each.oracle, 3)} | {_figures(each.gain, 3)} |"
         for each in found

@@ -1,7 +1,8 @@
 """Times one engine with every lane against engines that have one each: `make bench-engine`.
 
 One process a configuration, all loaded first, then timed in turns, so that a machine's drift meets all alike. Prints
-a Markdown table: steps per second of each lane as a ratio to its own engine's in the same round, median and range.
+a Markdown table after every round: steps per second of each lane as a ratio to its own engine's in the same round,
+median and range.
 Needs a GPU and vLLM with the plugin.
 """
 
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,27 +84,29 @@ def configurations(family: Family, names: Sequence[str]) -> dict[str, dict[str, 
     return {name: every[name] for name in names}
 
 
-def rounds(engines: dict[str, Engine], count: int, tokens: int) -> dict[tuple[str, str, int], list[Timed]]:
-    """Time everything `count` times in turns, after one round that isn't counted. Keys: engine, lanes, batch.
+def rounds(engines: dict[str, Engine], count: int, steps: int) -> Iterator[dict[tuple[str, str, int], list[Timed]]]:
+    """Time everything in turns `count` times, after a round that isn't counted; yields all that was found by then.
 
-    Every request of a mixed batch gets the tokens that its lane makes in the same number of steps: it stays mixed
-    to its end.
+    Keys: engine, lanes, batch. Every request gets the tokens that its lane makes in `steps` steps, so that all lanes
+    are timed over contexts of one length, and a mixed batch stays mixed to its end.
     """
     found: dict[tuple[str, str, int], list[Timed]] = {}
-    lengths = {"body": 1.0}
+    lengths = dict.fromkeys(LANES, 1.0)
     for number in range(count + 1):
+        measured = dict(lengths)
         for batch, (name, engine) in itertools.product(BATCHES, engines.items()):
             single = LANES if name == "lanes" else (name,)
             mixes = MIXES if name == "lanes" and batch > 1 else ()
             for plan in (*((lane,) for lane in single), *mixes):
                 lanes = [plan[i % len(plan)] for i in range(batch)]
-                wanted = [round(tokens / 2 * lengths[lane]) if len(plan) > 1 else tokens for lane in lanes]
+                wanted = [round(steps * lengths[lane]) for lane in lanes]
                 timed = engine.time(lanes if name == "lanes" else [None] * batch, wanted)
                 if len(plan) == 1:
-                    lengths[plan[0]] = timed.length
+                    measured[plan[0]] = timed.length
                 if number:
                     found.setdefault((name, "+".join(plan), batch), []).append(timed)
-    return found
+        lengths = measured
+        yield found
 
 
 def table(found: dict[tuple[str, str, int], list[Timed]]) -> str:
@@ -141,9 +144,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--family", choices=("toy", "real"), default="toy")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument(
+        "--steps", type=int, default=128, help="of each request; a lane's tokens are so many times more"
+    )
     parser.add_argument("--engines", default="body,mtp,eagle3,lanes")
-    parser.add_argument("--profile", action="store_true", help="write a profile of a full batch of bodies to the logs")
+    parser.add_argument("--profile", choices=LANES, help="at the end write to the logs what a full batch of it spends")
     parser.add_argument("--logs", type=Path, default=Path(tempfile.gettempdir()) / "bench-engine")
     given = parser.parse_args()
     given.logs.mkdir(parents=True, exist_ok=True)
@@ -160,14 +165,12 @@ def main() -> int:
         sys.stdout.flush()
     out(f"all ready after {time.perf_counter() - begun:.0f} s\n")
     sys.stdout.flush()
-    if given.profile:
-        for name in {"body", "lanes"} & engines.keys():
-            for profile in (False, True):
-                engines[name].time(
-                    ["body" if name == "lanes" else None] * BATCHES[-1], [32] * BATCHES[-1], profile=profile
-                )
-    out(table(rounds(engines, given.rounds, given.tokens)) + "\n")
-    sys.stdout.flush()
+    for number, found in enumerate(rounds(engines, given.rounds, given.steps)):
+        out(f"\nafter {number} of {given.rounds} rounds\n\n{table(found)}\n" if number else "warm\n")
+        sys.stdout.flush()
+    for name in {given.profile, "lanes"} & engines.keys() if given.profile else ():
+        lane = given.profile if name == "lanes" else None
+        engines[name].time([lane] * BATCHES[-1], [64] * BATCHES[-1], profile=True)
     os._exit(0)  # the engines end with their standard input
 
 

@@ -1,7 +1,8 @@
 """What is benchmarked: the demo's family, and Gemma 4 26B-A4B at its real size with weights that mean nothing.
 
 The body's shape is google/gemma-4-26B-A4B-it's; the drafters' are a query-only assistant of about the published 0.84 GB
-and an EAGLE-3 head of one layer. Acceptance at real size is synthetic, at the rates of the drafter's card.
+and an EAGLE-3 head of one layer with an output layer of its own, for 32,000 tokens. Acceptance at real size is
+synthetic, at the rates of the drafter's card.
 """
 
 import json
@@ -58,6 +59,30 @@ class Family:
     drafters: dict[str, dict[str, Any]]
 
 
+def _write_head(folder: Path) -> None:
+    """The head's weights, from a seed: one without a checkpoint gets the body's output layer, 8 times as large."""
+    import torch
+    from safetensors.torch import save_file
+
+    hidden, wide, head = _EAGLE3["hidden_size"], _EAGLE3["intermediate_size"], _EAGLE3["head_dim"]
+    queries, keys = (_EAGLE3[f"num_{kind}_heads"] * head for kind in ("attention", "key_value"))
+    shapes = {
+        "fc": (hidden, 3 * hidden), "norm": (hidden,), "midlayer.hidden_norm": (hidden,),
+        "midlayer.input_layernorm": (hidden,), "midlayer.post_attention_layernorm": (hidden,),
+        "midlayer.self_attn.q_proj": (queries, 2 * hidden), "midlayer.self_attn.k_proj": (keys, 2 * hidden),
+        "midlayer.self_attn.v_proj": (keys, 2 * hidden), "midlayer.self_attn.o_proj": (hidden, queries),
+        "midlayer.mlp.gate_proj": (wide, hidden), "midlayer.mlp.up_proj": (wide, hidden),
+        "midlayer.mlp.down_proj": (hidden, wide), "lm_head": (_EAGLE3["draft_vocab_size"], hidden),
+    }  # fmt: skip
+    seeded = torch.Generator().manual_seed(0)
+    weights = {
+        f"{name}.weight": torch.empty(shape, dtype=torch.bfloat16).normal_(0, 0.02, generator=seeded)
+        for name, shape in shapes.items()
+    }
+    weights["d2t"] = torch.zeros(_EAGLE3["draft_vocab_size"], dtype=torch.int64)
+    save_file(weights, folder / "model.safetensors")
+
+
 def toy() -> Family:
     """The demo's own models: so small that what the engine does besides computing shows."""
     drafters = {"mtp": "gemma4-assistant", "eagle3": "gemma4-eagle3"}
@@ -78,11 +103,11 @@ def real(folder: Path) -> Family:
     for name, config in (("body", _BODY), ("assistant", _assistant()), ("head", _EAGLE3)):
         (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / "config.json").write_text(json.dumps(config))
+    _write_head(folder / "head")
     synthetic = {
         "num_speculative_tokens": len(CARD_RATES),
         "rejection_sample_method": "synthetic",
         "synthetic_acceptance_rates": list(CARD_RATES),
-        "draft_load_config": {"load_format": "dummy"},
     }
     return Family(
         {
@@ -90,7 +115,13 @@ def real(folder: Path) -> Family:
             "attention_backend": "TRITON_ATTN",
         },
         {
-            "mtp": {"method": "mtp", "model": str(folder / "assistant"), **synthetic},
-            "eagle3": {"method": "eagle3", "model": str(folder / "head"), **synthetic},
+            "mtp": {
+                "method": "mtp", "model": str(folder / "assistant"), "draft_load_config": {"load_format": "dummy"},
+                **synthetic,
+            },
+            "eagle3": {
+                "method": "eagle3", "model": str(folder / "head"), "draft_load_config": {"load_format": "safetensors"},
+                **synthetic,
+            },
         },
     )  # fmt: skip

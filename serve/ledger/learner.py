@@ -10,7 +10,9 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
+from serve.ledger.view import View, as_json
 from serve.routing import thompson
 from serve.routing.budget import Budget
 from serve.routing.cell import Cell
@@ -98,6 +100,23 @@ class Learner:
     def explain(self, cell: Cell, table: Decision, ready: Collection[str], prefix: Prefix | None) -> Decision:
         """Say how a request would be decided that tries nothing; leaves no trace."""
         return self._weighed(cell, table, ready, prefix, 0.0)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give all that is known and done at this moment, as JSON; see `view.as_json`."""
+        now, alone = self._clock(), [(name, 1) for name in self._lanes]
+        lost = {
+            cell: (len(guard.seen), guard.lost / guard.tokens) for cell, guard in self._guards.items() if guard.tokens
+        }
+        return as_json(
+            View(
+                estimates={cell: self.ledger.estimates(cell, alone, now) for cell in list(self.ledger.cells)},
+                positions=self.ledger.positions,
+                lost=lost,
+                watches=dict(self.ledger.watches),
+                allowance=self._budget.common,
+                applied=self._applied,
+            )
+        )
 
     def _follow(self, prefix: Prefix, lane: str) -> None:
         """Note which engine holds a conversation's prefix, now that a request of it goes there."""

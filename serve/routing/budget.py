@@ -29,6 +29,11 @@ class Budget:
         self._common = min(_COMMON, self._common + self._share / 2)
         return left + self._common
 
+    @property
+    def common(self) -> float:
+        """What all cells have together."""
+        return self._common
+
     def spend(self, cell: Cell, cost: float) -> None:
         """Count a try: out of what cells have in common, as long as there is any of it."""
         common = min(cost, self._common)

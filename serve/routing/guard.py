@@ -46,23 +46,31 @@ class Guard:
 
         `answers` is what is known of the length of this cell's answers, in tokens.
         """
-        floor = max((option.mean for option in options if not option.drafts), default=-math.inf)
+        floor = -math.inf
+        for option in options:
+            if not option.drafts and option.mean > floor:
+                floor = option.mean
         window = self.tokens + (WINDOW - len(self.seen)) * answers.mean
-        most = PROMISED * window - self.lost
         left = PROMISED * _EXPECTED * window - self.lost
-        long = answers.mean + _LONG * math.sqrt(answers.variance(_SPREAD * answers.mean**2, 4.0))
         barred = []
         for index, option in enumerate(options):
             if not option.drafts:
                 continue
             if option.mean >= floor:
-                if left < 0 and option.mean - _SURE * math.sqrt(option.variance) < floor:
-                    barred.append(index)
-            elif answers.mean * _slower(option.mean, floor) > max(left, 0.0) or (
-                long * _slower(option.mean + _SURE * math.sqrt(option.variance), floor) > most
-            ):
+                wrong = left < 0 and option.mean - _SURE * math.sqrt(option.variance) < floor
+            else:
+                wrong = answers.mean * _slower(option.mean, floor) > max(left, 0.0) or (
+                    _long(answers) * _slower(option.mean + _SURE * math.sqrt(option.variance), floor)
+                    > PROMISED * window - self.lost
+                )
+            if wrong:
                 barred.append(index)
         return barred
+
+
+def _long(answers: Moments) -> float:
+    """Give the tokens of an answer that counts as long."""
+    return answers.mean + _LONG * math.sqrt(answers.variance(_SPREAD * answers.mean**2, 4.0))
 
 
 def _slower(mean: float, floor: float) -> float:

@@ -80,8 +80,8 @@ def _shares(options: Sequence[Estimate], best: int, costs: Sequence[float], allo
             drawn = PROBE / others * min(_OFTEN, max(_SELDOM, _FAIR / cost)) + (1 - PROBE) * share
         shares.append(drawn)
         rest -= drawn
-    shares[best] = rest
-    return shares
+    shares[best] = max(0.0, rest)
+    return shares if rest >= 0 else [share / (1 - rest) for share in shares]
 
 
 def _may_pay(options: Sequence[Estimate]) -> list[bool]:

@@ -24,7 +24,7 @@ OPTIONS = st.lists(
         option, st.text("abc", min_size=1, max_size=3), st.floats(1, 6), st.floats(1e-6, 2), drafts=st.booleans()
     ),
     min_size=1,
-    max_size=5,
+    max_size=24,
     unique_by=lambda one: one.lane,
 )
 

@@ -86,6 +86,9 @@ def sim(
     table: Annotated[bool, typer.Option(help="Let the router begin from the profile's table.")] = True,
     seed: Annotated[int, typer.Option(help="Seed of requests and engines, and of what the router tries.")] = 0,
     log: Annotated[Path | None, typer.Option(help="File for the access log, such as backtest reads.")] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="File for what each request would take on each lane; backtest reads it too.")
+    ] = None,
 ) -> None:
     """Run the router before engines made of published figures. Example: polydraft sim gb10 --requests 500 --speed 20"""
     wanted = profiles.load_named(profile)
@@ -98,6 +101,7 @@ def sim(
         traffic=Traffic(requests, concurrency),
         settings={"port": port, "policy": policy, "seed": seed},
         tabled=table,
+        trace=trace,
     )
     if log:  # stays open as long as the process, whose end writes the last lines
         _log_to(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
@@ -177,7 +181,12 @@ def bench(
 @cli.command()
 def backtest(
     log: Annotated[
-        Path, typer.Argument(help="An access log of a router with POLYDRAFT_POLICY=apply.", exists=True, dir_okay=False)
+        Path,
+        typer.Argument(
+            help="An access log of a router with POLYDRAFT_POLICY=apply, or a trace of sim.",
+            exists=True,
+            dir_okay=False,
+        ),
     ],
     policy: Annotated[
         list[str] | None,
@@ -185,7 +194,7 @@ def backtest(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals' bootstrap.")] = 0,
 ) -> None:
-    """Tell from an access log what other policies would have reached. Example: polydraft backtest router.log"""
+    """Tell from a log or a trace what other policies would have reached. Example: polydraft backtest router.log"""
     _say(backtesting.run(log, policy or [], seed))
 
 

@@ -247,6 +247,9 @@ keys = typer.Typer(help="API keys: add, list and remove them.", no_args_is_help=
 cli.add_typer(keys, name="keys")
 KeysFile = Annotated[Path, typer.Option("--file", help="The file that POLYDRAFT_KEYS_FILE names.")]
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
+_GARBAGE = 20_000
+"""Objects between two searches for circles, of which a request leaves none; Python's 700 are four requests' worth."""
+
 KEYS_FILE = Path("keys")
 
 
@@ -292,6 +295,7 @@ async def _serve(wanted: settings.Settings) -> None:
     async with app.running(wanted, language.load()) as application:
         gc.collect()
         gc.freeze()  # what the start made lives as long as the process: looking at it again would hold up streams
+        gc.set_threshold(_GARBAGE)
         await server.Server(server.config(wanted, application), wanted.drain_delay).serve(sockets=[listener])
 
 
@@ -305,6 +309,8 @@ def _progress(done: int, total: int) -> None:
 
 def _log_to(descriptor: int) -> None:
     """Send the access log to an open file, a line a request, and nothing else."""
+    logging._srcfile = None  # as logging's own page on optimisation has it: no line of the log says where
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # and by whom it was written
     access = logging.getLogger("polydraft.access")
     access.addHandler(LogWriter(descriptor))
     access.setLevel(logging.INFO)

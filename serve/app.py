@@ -27,7 +27,7 @@ from serve.otel import Traces, exported
 from serve.proxy import pool
 from serve.proxy.breaker import Breaker
 from serve.proxy.dialect import PATHS
-from serve.proxy.relay import Wiring
+from serve.proxy.job import Wiring
 from serve.proxy.slots import Slots
 from serve.proxy.upstream import Timeouts, Upstream
 from serve.routing import cell

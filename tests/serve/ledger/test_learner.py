@@ -5,7 +5,6 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,7 +65,7 @@ def outcome(lane: str, rate: float, **more: Any) -> Outcome:
         completion_tokens=121,
         acceptance=Acceptance(60, 180, 60, (40, 15, 5)) if drafted else None,
     )
-    return replace(finished, **more)
+    return finished._replace(**more)
 
 
 def teach(learned: Learner, rates: dict[str, float], number: int = 12) -> Learner:

@@ -9,6 +9,7 @@ from typing import Any
 
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.images import Builds
+from serve.deploy.monitoring import ENGINE_ALIAS, ROUTER_ALIAS
 from serve.deploy.profile import Profile
 
 ENGINE_PORT = 8000
@@ -31,8 +32,11 @@ def compose_file(profile: Profile, each: Builds) -> dict[str, Any]:
 
 
 def project_file(profiles: list[str]) -> dict[str, Any]:
-    """Return the Compose document that includes every profile's file."""
-    return {"name": "polydraft", "include": [f"compose/compose.{name}.yaml" for name in profiles]}
+    """Return the Compose document that includes every profile's file, and the monitoring's."""
+    return {
+        "name": "polydraft",
+        "include": [*(f"compose/compose.{name}.yaml" for name in profiles), "compose/monitoring.yaml"],
+    }
 
 
 def _service(profile: Profile, engine: str) -> str:
@@ -57,6 +61,7 @@ def _router(profile: Profile, each: Builds) -> dict[str, Any]:
         "profiles": [profile.name],
         **_image("router", profile, "images/router/Dockerfile", each.router),
         "environment": _literal(own | profile.router_environment(upstreams)),
+        **_known_as(ROUTER_ALIAS),
         "ports": [f"127.0.0.1:${{POLYDRAFT_PORT:-{ROUTER_PORT}}}:{ROUTER_PORT}"],
         # One engine is enough to serve; the others join as they come up.
         "depends_on": {first: _when("healthy")} | {service: _when("started") for service in rest},
@@ -81,6 +86,7 @@ def _engine(profile: Profile, each: Builds, engine: str, before: str | None) -> 
         "command": [_escaped(word) for word in engine_args(profile, engine, address)],
         "environment": _literal(engine_environment(profile)),
         **({"depends_on": {_service(profile, before): _when("healthy")}} if before else {}),
+        **_known_as(ENGINE_ALIAS),
         "healthcheck": _healthcheck("python3", f"http://127.0.0.1:{ENGINE_PORT}/health", LOAD_TIME),
         "restart": ENGINE_RESTARTS,
         "stop_grace_period": "60s",
@@ -110,6 +116,10 @@ def _devices(profile: Profile) -> dict[str, Any]:
         return {}
     device = {"driver": "nvidia", "count": profile.host.gpus, "capabilities": ["gpu"]}
     return {"deploy": {"resources": {"reservations": {"devices": [device]}}}}
+
+
+def _known_as(alias: str) -> dict[str, Any]:
+    return {"networks": {"default": {"aliases": [alias]}}}
 
 
 def _unprivileged() -> dict[str, Any]:

@@ -22,7 +22,7 @@ from serve.intake import Service
 from serve.ledger import shared
 from serve.ledger.learner import Learner, Terms, Told
 from serve.ledger.store import keep, opened
-from serve.metrics import EngineUp, Metrics
+from serve.metrics import Metrics, breaker_open, engine_up
 from serve.otel import Traces, exported
 from serve.proxy import pool
 from serve.proxy.breaker import Breaker
@@ -175,7 +175,8 @@ def _service(
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    registry.register(EngineUp(settings.lanes, lambda lane: upstreams[lane.upstream].ready))
+    registry.register(engine_up(settings.lanes, lambda lane: upstreams[lane.upstream].ready))
+    registry.register(breaker_open(settings.lanes, lambda lane: upstreams[lane.upstream].left_alone))
     learner = admission.learner
     lanes_of = Counter(lane.upstream for lane in settings.lanes)
     wiring = Wiring(

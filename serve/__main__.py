@@ -26,7 +26,7 @@ from serve.deploy import up as running
 from serve.deploy.doctor import examine, finding, look, trials
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT
-from serve.deploy.reading import CARDS, MEMORY, take
+from serve.deploy.reading import CARDS, MEMORY, healthy, take
 from serve.errors import ConfigError
 from serve.gate import collect as collecting
 from serve.gate import compare, verdict
@@ -86,6 +86,9 @@ def sim(
     table: Annotated[bool, typer.Option(help="Let the router begin from the profile's table.")] = True,
     seed: Annotated[int, typer.Option(help="Seed of requests and engines, and of what the router tries.")] = 0,
     log: Annotated[Path | None, typer.Option(help="File for the access log, such as backtest reads.")] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="File for what each request would take on each lane; backtest reads it too.")
+    ] = None,
 ) -> None:
     """Run the router before engines made of published figures. Example: polydraft sim gb10 --requests 500 --speed 20"""
     wanted = profiles.load_named(profile)
@@ -98,6 +101,7 @@ def sim(
         traffic=Traffic(requests, concurrency),
         settings={"port": port, "policy": policy, "seed": seed},
         tabled=table,
+        trace=trace,
     )
     if log:  # stays open as long as the process, whose end writes the last lines
         _log_to(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
@@ -110,10 +114,16 @@ def plan(
     idle: Annotated[
         bool, typer.Option("--idle", help="Plan for an idle box of that kind, not for this machine.")
     ] = False,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=URL of one of its engines: if it is up, it holds its part already. Again for more."),
+    ] = None,
 ) -> None:
     """Hold a profile's engines against the memory that is free; fail if they don't fit. Example: polydraft plan gb10"""
     wanted = profiles.load_named(profile)
+    urls = dict(_engine_at(each) for each in engine or ())
     pool = memory.idle(wanted) if idle else memory.free(wanted, take(MEMORY, [CARDS]))
+    pool = memory.with_running(wanted, pool, asyncio.run(healthy(urls)))
     made = memory.plan(wanted, pool)
     _say(memory.table(made))
     raise typer.Exit(1 if made.problem else 0)
@@ -177,7 +187,12 @@ def bench(
 @cli.command()
 def backtest(
     log: Annotated[
-        Path, typer.Argument(help="An access log of a router with POLYDRAFT_POLICY=apply.", exists=True, dir_okay=False)
+        Path,
+        typer.Argument(
+            help="An access log of a router with POLYDRAFT_POLICY=apply, or a trace of sim.",
+            exists=True,
+            dir_okay=False,
+        ),
     ],
     policy: Annotated[
         list[str] | None,
@@ -185,7 +200,7 @@ def backtest(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals' bootstrap.")] = 0,
 ) -> None:
-    """Tell from an access log what other policies would have reached. Example: polydraft backtest router.log"""
+    """Tell from a log or a trace what other policies would have reached. Example: polydraft backtest router.log"""
     _say(backtesting.run(log, policy or [], seed))
 
 
@@ -268,6 +283,13 @@ def keys_list(file: KeysFile = KEYS_FILE) -> None:
 def keys_remove(name: KeyName, file: KeysFile = KEYS_FILE) -> None:
     """Remove a key; a running router stops taking it within two seconds. Example: polydraft keys remove alice"""
     keyfile.remove(file, name)
+
+
+def _engine_at(given: str) -> tuple[str, str]:
+    name, found, url = given.partition("=")
+    if not (name and found and url.startswith(("http://", "https://"))):
+        raise ConfigError(f"--engine: {given!r} isn't NAME=URL; write it as engine=http://127.0.0.1:8101")
+    return name, url.rstrip("/")
 
 
 async def _resolve(path: Path) -> None:

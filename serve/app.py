@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,9 +19,10 @@ from serve.admission import Admission
 from serve.errors import RequestError
 from serve.exposition import Exposition
 from serve.intake import Service
+from serve.ledger import shared
 from serve.ledger.learner import Learner, Terms, Told
 from serve.ledger.store import keep, opened
-from serve.metrics import EngineUp, Metrics
+from serve.metrics import Metrics, breaker_open, engine_up
 from serve.otel import Traces, exported
 from serve.proxy import pool
 from serve.proxy.breaker import Breaker
@@ -31,7 +33,7 @@ from serve.proxy.upstream import Timeouts, Upstream
 from serve.routing import cell
 from serve.routing.language import Identify
 from serve.routing.ledger import Ledger, State
-from serve.security import keyfile, tls
+from serve.security import door, keyfile, tls
 from serve.security.door import Door, Limits
 from serve.security.entrance import Entrance
 from serve.settings import Settings
@@ -41,7 +43,7 @@ _RELOAD_INTERVAL = 1
 """Seconds between two looks at the files of keys and certificate."""
 
 _KEEP_INTERVAL = 1
-"""Seconds between two writes of what was learned: what a kill loses at most."""
+"""Seconds between two writes of what was learned, or two exchanges: what a kill loses at most."""
 
 
 @asynccontextmanager
@@ -58,10 +60,10 @@ async def running(settings: Settings, identify: Identify, traces: Traces | None 
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False, cookie_jar=jar, headers=key) as client:
         upstreams = _upstreams(settings, client, key)
         metrics = Metrics(CollectorRegistry())
-        learner, keeping = _learning(settings, metrics)
+        learner, keeping = _learning(settings, identify, metrics)
         admission = _admission(settings, identify, learner)
         service = _service(settings, upstreams, admission, metrics, traces.begin if traces else passed_on)
-        application = api.build(service)
+        application = api.build(service, _keyless(settings))
         application.state.client_timeout = settings.client_timeout
         application.state.direct = {
             PATHS[endpoint].encode(): functools.partial(intake.Generation, service, endpoint)
@@ -101,6 +103,13 @@ def _upstreams(
     return {url: upstream(url) for url in {lane.upstream: None for lane in settings.lanes}}
 
 
+def _keyless(settings: Settings) -> list[str] | None:
+    """List the paths that need no key; None if no path needs one."""
+    if settings.keys_file is None:
+        return None
+    return [path.decode() for path in (*door.KEYLESS, *([door.METRICS] if settings.open_metrics else []))]
+
+
 def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[Coroutine[Any, Any, None]]:
     """Put the door before an application; gives what has to run beside it. Raises ConfigError for files of no use."""
     limits = Limits(
@@ -111,14 +120,14 @@ def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[
         connections=settings.max_connections,
     )
     file = keyfile.KeyFile(settings.keys_file) if settings.keys_file else None
-    door = Door(limits, (lambda: file.keys) if file else None, settings.open_metrics, settings.allowed_hosts)
+    entry = Door(limits, (lambda: file.keys) if file else None, settings.open_metrics, settings.allowed_hosts)
 
     def refused(error: RequestError, method: bytes, target: bytes, request_id: str | None) -> None:
         metrics.refused(error.code or "")
         if request_id is not None:
             access_log.refused(error.status, method.decode("latin-1"), target.decode("latin-1"), request_id)
 
-    entrance = application.state.entrance = Entrance(door, refused)
+    entrance = application.state.entrance = Entrance(entry, refused)
     application.state.tls = None
     application.add_middleware(access_log.Others)
     watching = []
@@ -131,18 +140,25 @@ def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[
     return [*watching, entrance.watch()]
 
 
-def _learning(settings: Settings, metrics: Metrics) -> tuple[Learner | None, list[Coroutine[Any, Any, None]]]:
+def _learning(
+    settings: Settings, identify: Identify, metrics: Metrics
+) -> tuple[Learner | None, list[Coroutine[Any, Any, None]]]:
     """Make the policy that learns, if it is wanted; gives what has to run beside it.
 
-    Raises ConfigError if its file can't be written.
+    Raises ConfigError if its file can't be written, or its server's client isn't there.
     """
     if settings.policy == "static":
         return None, []
-    store, state = opened(settings.ledger, settings.model) if settings.ledger else (None, State())
+    place = settings.ledger
+    server = shared.connected(place) if place and shared.is_shared(place) else None
+    store, state = opened(Path(place), settings.model) if place and not server else (None, State())
     ledger = Ledger(settings.lanes, settings.table, settings.half_life, state)
     rng = random.Random(settings.seed)  # noqa: S311  # which lane to try is no secret
-    terms = Terms(settings.policy == "apply", settings.exploration, rng, time.time)
+    terms = Terms(settings.policy == "apply", settings.exploration, rng, time.time, identify)
     learner = Learner(settings.lanes, ledger, terms, Told(metrics.lesson, metrics.drift))
+    if server:
+        sharing = shared.Shared(server, ledger, settings.model, settings.half_life)
+        return learner, [shared.share(sharing, time.time, _KEEP_INTERVAL)]
     return learner, [keep(store, ledger.state, lambda: learner.changes, _KEEP_INTERVAL)] if store else []
 
 
@@ -159,7 +175,8 @@ def _service(
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    registry.register(EngineUp(settings.lanes, lambda lane: upstreams[lane.upstream].ready))
+    registry.register(engine_up(settings.lanes, lambda lane: upstreams[lane.upstream].ready))
+    registry.register(breaker_open(settings.lanes, lambda lane: upstreams[lane.upstream].left_alone))
     learner = admission.learner
     lanes_of = Counter(lane.upstream for lane in settings.lanes)
     wiring = Wiring(
@@ -171,6 +188,7 @@ def _service(
         waits=metrics.waits,
         clock=time.perf_counter,
         ping=settings.ping_interval,
+        sampled=learner is not None,
     )
     exposition = Exposition(metrics.families)
     return Service(admission, wiring, registry, exposition, settings.max_payload_bytes, begin_trace)

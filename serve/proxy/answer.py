@@ -14,6 +14,7 @@ from serve.proxy.dialect import Dialect
 from serve.proxy.fingerprint import Stamp
 from serve.proxy.naming import renamed
 from serve.proxy.progress import Progress
+from serve.routing.sample import Sample
 
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 _STREAM_HEADERS = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
@@ -27,7 +28,8 @@ def _marks(dialect: Dialect, stamped: bool) -> sse.Marks:
 class Answer:
     """Receives one engine's answer. `named` gives the router's own headers, `model` is the name to put into it.
 
-    With a `stamp`, the usage chunk is there only because the router asked for it: the client doesn't get it.
+    A `sample` gets to see what came. With a `stamp`, the usage chunk is there only because the router asked for it: the
+    client doesn't get it.
     """
 
     def __init__(
@@ -40,10 +42,12 @@ class Answer:
         *,
         model: str | None,
         stamp: Stamp | None,
+        sample: Sample | None = None,
     ) -> None:
         self.source: Source | None = None
         self._client, self._progress, self._dialect, self._clock = client, progress, dialect, clock
         self._named_headers, self._model, self._stamp = named, model, stamp
+        self._sample = sample
         self._head = Head(0, {})
         self._streams = False
         self._parts: list[bytes] = []
@@ -65,6 +69,8 @@ class Answer:
 
     def on_data(self, chunk: bytes) -> None:
         """Pass a stream on; keep the part of a whole answer."""
+        if self._sample is not None:
+            self._sample.add(chunk)
         if not self._streams:
             self._parts.append(chunk)
             return

@@ -50,7 +50,8 @@ class Job(NamedTuple):
 class Wiring:
     """What a relay works with: engines by base URL, the model's name there, observers, and the clock (seconds).
 
-    `ping` is how many seconds a stream may say nothing to its client before a comment does; 0 is never.
+    `ping` is how many seconds a stream may say nothing to its client before a comment does; 0 is never. With `sampled`
+    observers may look into answers.
     """
 
     model: str
@@ -61,3 +62,4 @@ class Wiring:
     waits: Track
     clock: Clock
     ping: float = 0
+    sampled: bool = False

@@ -35,6 +35,7 @@ from serve.routing.lane import Lane
 from serve.routing.language import UNDETERMINED
 from serve.routing.outcome import Outcome
 from serve.routing.policy import Decision
+from serve.routing.sample import Sample
 
 _FAREWELL = 1.0
 """Seconds in which a client that reads slowly may take the error that ends its answer when the router stops."""
@@ -53,6 +54,7 @@ class Relay(Response):
         self._answer: Answer | None = None
         self._pinger: asyncio.TimerHandle | None = None
         self._observed = False
+        self._sample: Sample | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer through an ASGI server, or stop at once when the client leaves."""
@@ -191,6 +193,7 @@ class Relay(Response):
     def _receiver(self, client: Client, upstream: Upstream) -> Answer:
         job = self._job
         as_asked = job.wants_usage or self._dialect.counts
+        self._sample = Sample() if self._wiring.sampled and job.cell is not None else None
         return Answer(
             client,
             self._progress,
@@ -199,6 +202,7 @@ class Relay(Response):
             self._named,
             model=job.model,
             stamp=None if as_asked else Stamp(upstream.fingerprint),
+            sample=self._sample,
         )
 
     def _arm(self, client: Client, last: float) -> None:
@@ -223,12 +227,12 @@ class Relay(Response):
 
     def _observe(self) -> None:
         self._observed = True
-        outcome = _outcome(self._job, self._progress, self._wiring.clock())
+        outcome = _outcome(self._job, self._progress, self._wiring.clock(), self._sample)
         for observe in (*self._wiring.observers, *filter(None, [self._job.finished])):
             observe(outcome)
 
 
-def _outcome(job: Job, progress: Progress, now: float) -> Outcome:
+def _outcome(job: Job, progress: Progress, now: float, sample: Sample | None) -> Outcome:
     report = progress.report
     return Outcome(
         request_id=job.request_id,
@@ -246,6 +250,7 @@ def _outcome(job: Job, progress: Progress, now: float) -> Outcome:
         prompt_tokens=report.prompt_tokens,
         completion_tokens=report.completion_tokens,
         acceptance=report.acceptance if progress.lane.drafts else None,
+        sample=sample,
     )
 
 

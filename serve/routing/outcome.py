@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from serve.routing.cell import Cell, Endpoint
 from serve.routing.policy import Decision
+from serve.routing.sample import Sample
 
 Asked = Endpoint | Literal["count_tokens", "tokenize", "detokenize", "stored"]
 """What was asked for: an endpoint that generates, or one where every lane answers the same. `stored` reads or cancels a
@@ -42,7 +43,7 @@ class Outcome(NamedTuple):
     than two tokens, or nothing measured), `generation_time` the engine's own seconds from the first token to the last.
     `acceptance` is None on the body and where the engine reported none. `cell` and `decision` are None where the
     request was rejected before they were known, `cell` also where nothing is generated; `status` is 0 if no answer
-    began.
+    began. `sample` is there where a policy learns: it looks into the answer, and is for no log.
     """
 
     request_id: str
@@ -60,6 +61,7 @@ class Outcome(NamedTuple):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     acceptance: Acceptance | None = None
+    sample: Sample | None = None
 
     @property
     def unmeasured(self) -> bool:

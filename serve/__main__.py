@@ -27,7 +27,7 @@ from serve.deploy import up as running
 from serve.deploy.doctor import examine, finding, look, trials
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT
-from serve.deploy.reading import CARDS, MEMORY, take
+from serve.deploy.reading import CARDS, MEMORY, healthy, take
 from serve.errors import ConfigError
 from serve.gate import collect as collecting
 from serve.gate import compare, verdict
@@ -115,10 +115,16 @@ def plan(
     idle: Annotated[
         bool, typer.Option("--idle", help="Plan for an idle box of that kind, not for this machine.")
     ] = False,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=URL of one of its engines: if it is up, it holds its part already. Again for more."),
+    ] = None,
 ) -> None:
     """Hold a profile's engines against the memory that is free; fail if they don't fit. Example: polydraft plan gb10"""
     wanted = profiles.load_named(profile)
+    urls = dict(_engine_at(each) for each in engine or ())
     pool = memory.idle(wanted) if idle else memory.free(wanted, take(MEMORY, [CARDS]))
+    pool = memory.with_running(wanted, pool, asyncio.run(healthy(urls)))
     made = memory.plan(wanted, pool)
     _say(memory.table(made))
     raise typer.Exit(1 if made.problem else 0)
@@ -253,6 +259,9 @@ keys = typer.Typer(help="API keys: add, list and remove them.", no_args_is_help=
 cli.add_typer(keys, name="keys")
 KeysFile = Annotated[Path, typer.Option("--file", help="The file that POLYDRAFT_KEYS_FILE names.")]
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
+_GARBAGE = 20_000
+"""Objects between two searches for circles, of which a request leaves none; Python's 700 are four requests' worth."""
+
 KEYS_FILE = Path("keys")
 
 
@@ -282,6 +291,13 @@ def keys_remove(name: KeyName, file: KeysFile = KEYS_FILE) -> None:
     keyfile.remove(file, name)
 
 
+def _engine_at(given: str) -> tuple[str, str]:
+    name, found, url = given.partition("=")
+    if not (name and found and url.startswith(("http://", "https://"))):
+        raise ConfigError(f"--engine: {given!r} isn't NAME=URL; write it as engine=http://127.0.0.1:8101")
+    return name, url.rstrip("/")
+
+
 async def _resolve(path: Path) -> None:
     """Fill unresolved pins; raises ConfigError for those that couldn't be read, after writing the others."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), trust_env=True) as client:
@@ -298,6 +314,7 @@ async def _serve(wanted: settings.Settings) -> None:
     async with app.running(wanted, language.load()) as application:
         gc.collect()
         gc.freeze()  # what the start made lives as long as the process: looking at it again would hold up streams
+        gc.set_threshold(_GARBAGE)
         await server.Server(server.config(wanted, application), wanted.drain_delay).serve(sockets=[listener])
 
 
@@ -311,6 +328,8 @@ def _progress(done: int, total: int) -> None:
 
 def _log_to(descriptor: int) -> None:
     """Send the access log to an open file, a line a request, and nothing else."""
+    logging._srcfile = None  # as logging's own page on optimisation has it: no line of the log says where
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # and by whom it was written
     access = logging.getLogger("polydraft.access")
     access.addHandler(LogWriter(descriptor))
     access.setLevel(logging.INFO)

@@ -22,18 +22,18 @@ from serve.intake import Service
 from serve.ledger import shared
 from serve.ledger.learner import Learner, Terms, Told
 from serve.ledger.store import keep, opened
-from serve.metrics import EngineUp, Metrics
+from serve.metrics import Metrics, breaker_open, engine_up
 from serve.otel import Traces, exported
 from serve.proxy import pool
 from serve.proxy.breaker import Breaker
 from serve.proxy.dialect import PATHS
-from serve.proxy.relay import Wiring
+from serve.proxy.job import Wiring
 from serve.proxy.slots import Slots
 from serve.proxy.upstream import Timeouts, Upstream
 from serve.routing import cell
 from serve.routing.language import Identify
 from serve.routing.ledger import Ledger, State
-from serve.security import keyfile, tls
+from serve.security import door, keyfile, tls
 from serve.security.door import Door, Limits
 from serve.security.entrance import Entrance
 from serve.settings import Settings
@@ -63,7 +63,7 @@ async def running(settings: Settings, identify: Identify, traces: Traces | None 
         learner, keeping = _learning(settings, identify, metrics)
         admission = _admission(settings, identify, learner)
         service = _service(settings, upstreams, admission, metrics, traces.begin if traces else passed_on)
-        application = api.build(service)
+        application = api.build(service, _keyless(settings))
         application.state.client_timeout = settings.client_timeout
         application.state.direct = {
             PATHS[endpoint].encode(): functools.partial(intake.Generation, service, endpoint)
@@ -103,6 +103,13 @@ def _upstreams(
     return {url: upstream(url) for url in {lane.upstream: None for lane in settings.lanes}}
 
 
+def _keyless(settings: Settings) -> list[str] | None:
+    """List the paths that need no key; None if no path needs one."""
+    if settings.keys_file is None:
+        return None
+    return [path.decode() for path in (*door.KEYLESS, *([door.METRICS] if settings.open_metrics else []))]
+
+
 def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[Coroutine[Any, Any, None]]:
     """Put the door before an application; gives what has to run beside it. Raises ConfigError for files of no use."""
     limits = Limits(
@@ -113,14 +120,14 @@ def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[
         connections=settings.max_connections,
     )
     file = keyfile.KeyFile(settings.keys_file) if settings.keys_file else None
-    door = Door(limits, (lambda: file.keys) if file else None, settings.open_metrics, settings.allowed_hosts)
+    entry = Door(limits, (lambda: file.keys) if file else None, settings.open_metrics, settings.allowed_hosts)
 
     def refused(error: RequestError, method: bytes, target: bytes, request_id: str | None) -> None:
         metrics.refused(error.code or "")
         if request_id is not None:
             access_log.refused(error.status, method.decode("latin-1"), target.decode("latin-1"), request_id)
 
-    entrance = application.state.entrance = Entrance(door, refused)
+    entrance = application.state.entrance = Entrance(entry, refused)
     application.state.tls = None
     application.add_middleware(access_log.Others)
     watching = []
@@ -168,7 +175,8 @@ def _service(
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    registry.register(EngineUp(settings.lanes, lambda lane: upstreams[lane.upstream].ready))
+    registry.register(engine_up(settings.lanes, lambda lane: upstreams[lane.upstream].ready))
+    registry.register(breaker_open(settings.lanes, lambda lane: upstreams[lane.upstream].left_alone))
     learner = admission.learner
     lanes_of = Counter(lane.upstream for lane in settings.lanes)
     wiring = Wiring(

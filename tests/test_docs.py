@@ -14,7 +14,7 @@ from serve import __main__ as command_line
 from serve import api
 from serve.deploy import profile as profiles
 from serve.errors import PolydraftError, RequestError
-from serve.metrics import EngineUp, Metrics
+from serve.metrics import Metrics, breaker_open, engine_up
 from serve.proxy.relay import HEADERS
 from serve.routing.outcome import End
 from serve.routing.policy import Reason
@@ -43,7 +43,8 @@ OPTIONS = [
 def metric_names() -> list[str]:
     registry = CollectorRegistry()
     Metrics(registry)
-    registry.register(EngineUp((), lambda lane: True))
+    registry.register(engine_up((), lambda lane: True))
+    registry.register(breaker_open((), lambda lane: False))
     families = registry.collect()
     return [family.name + ("_total" if family.type == "counter" else "") for family in families]
 

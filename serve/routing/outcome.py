@@ -1,7 +1,7 @@
 """What happened to one request: the one record that every observer reads. Counts nothing itself."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from serve.routing.cell import Cell, Endpoint
 from serve.routing.policy import Decision
@@ -36,8 +36,7 @@ class Acceptance:
         return 1 + self.num_accepted_draft_tokens / self.num_spec_steps  # vLLM counts the bonus token
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One finished request.
 
     Times are seconds, `decode_rate` is output tokens per second after the first, None where it can't be told (fewer

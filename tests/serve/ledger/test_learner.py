@@ -66,7 +66,7 @@ def outcome(lane: str, rate: float, **more: Any) -> Outcome:
         completion_tokens=121,
         acceptance=Acceptance(60, 180, 60, (40, 15, 5)) if drafted else None,
     )
-    return replace(finished, **more)
+    return finished._replace(**more)
 
 
 def teach(learned: Learner, rates: dict[str, float], number: int = 12) -> Learner:

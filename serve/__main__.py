@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import random
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from serve import __version__, app, server, settings
 from serve.backtest import run as backtesting
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
-from serve.bench import report
+from serve.bench import report, winner
 from serve.deploy import memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
@@ -179,7 +180,12 @@ def bench(
     figures = report.figures(samples)
     _say("\nAcceptance length / decode rate (output tokens per second after the first), fastest lane bold:\n")
     _say(report.markdown(figures))
-    fewest = min(figure.requests for figure in figures)
+    if accepted := report.positions(figures):
+        _say("\nDrafts accepted, by position:\n\n" + accepted)
+    _say("\n" + winner.text(winner.rivalries(samples, random.Random(0))))  # noqa: S311  # a bootstrap is no secret
+    if circles := sum(sample.repeats for sample in samples):
+        _say(f"\n{circles} answers went round in circles, which flatters drafters, and count for nothing.")
+    fewest = min((figure.requests for figure in figures), default=0)
     _say(f"\n{fewest} answers a cell or more, of at most {max_tokens} tokens, greedy.")
     _say("\nAs a profile's cells:\n\n" + report.cells(figures))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import logging
 import os
 import random
@@ -70,9 +71,19 @@ def up(
     vllm: Annotated[Path, typer.Option(help="vLLM's command.")] = ROOT / ".venv-engine/bin/vllm",
 ) -> None:
     """Run a profile's engines and the router on this machine, without Docker. Example: polydraft up cpu"""
-    router = Address(host, port)
-    place = running.Place(ROOT, vllm.absolute(), ROOT / f".cache/logs/{profile}-{port}", router, engine_port)
-    raise typer.Exit(asyncio.run(running.up(profiles.load_named(profile), place, _say)))
+    wanted, logs = profiles.load_named(profile), ROOT / f".cache/logs/{profile}-{port}"
+    given = {name.removeprefix(settings.PREFIX).lower(): value for name, value in wanted.router_environment().items()}
+    own = settings.read(model=given["model"], lanes=json.loads(given["lanes"]), table=json.loads(given["table"]))
+    place = running.Place(
+        root=ROOT,
+        vllm=vllm.absolute(),
+        logs=logs,
+        router=Address(host, port),
+        engine_port=engine_port,
+        tls=own.tls_cert_file is not None,
+        keyed=own.keys_file is not None,
+    )
+    raise typer.Exit(asyncio.run(running.up(wanted, place, _say)))
 
 
 @cli.command()

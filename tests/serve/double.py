@@ -46,6 +46,7 @@ class Exchange:
     payload: dict[str, Any]
     writer: asyncio.StreamWriter
     closed: asyncio.Event
+    raw: bytes
 
     async def head(self, status: int, content_type: str, *more: str) -> None:
         lines = [f"HTTP/1.1 {status} X", f"content-type: {content_type}", *more, "", ""]
@@ -146,7 +147,7 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> E
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
     raw = await reader.readexactly(int(headers.get("content-length", 0)))
     payload = json.loads(raw) if raw else {}
-    return Exchange(head[0].split(" ")[1], headers, payload, writer, asyncio.Event())
+    return Exchange(head[0].split(" ")[1], headers, payload, writer, asyncio.Event(), raw)
 
 
 class Loop:

@@ -22,6 +22,8 @@ from serve.routing.estimate import Weighing
 from serve.routing.policy import Decision
 
 router = APIRouter()
+HEADLESS = "polydraft.head"
+"""Key of a request's scope: only the answer's head is wanted."""
 
 
 def build(service: Service) -> FastAPI:
@@ -46,7 +48,8 @@ class _HeadLikeGet:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        await self._app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
+        head = scope.get("method") == "HEAD"
+        await self._app({**scope, "method": "GET", HEADLESS: True} if head else scope, receive, send)
 
 
 @router.post("/v1/chat/completions")
@@ -228,7 +231,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         return intake.refusal(
             MethodNotAllowed(f"{path[:128]} doesn't take {request.method}."), path, {"allow": allowed}
         )
-    paths = sorted({at.replace(":path", "") for known in router.routes if (at := getattr(known, "path", ""))})
+    routes: list[object] = request.app.routes
+    paths = sorted({at.replace(":path", "") for known in routes if (at := getattr(known, "path", ""))})
     return intake.refusal(UnknownPath(f"There is no {path[:128]} here; paths are {', '.join(paths)}."), path)
 
 

@@ -21,6 +21,11 @@ class Slots:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._mean = 1.0  # seconds that a place was held, lately
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._waiting)
+
     @asynccontextmanager
     async def one(self, waits: Callable[[], AbstractContextManager[None]] = nullcontext) -> AsyncIterator[None]:
         """Hold a place for as long as the context lasts; `waits` is entered while there is none.

@@ -86,6 +86,9 @@ def sim(
     table: Annotated[bool, typer.Option(help="Let the router begin from the profile's table.")] = True,
     seed: Annotated[int, typer.Option(help="Seed of requests and engines, and of what the router tries.")] = 0,
     log: Annotated[Path | None, typer.Option(help="File for the access log, such as backtest reads.")] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="File for what each request would take on each lane; backtest reads it too.")
+    ] = None,
 ) -> None:
     """Run the router before engines made of published figures. Example: polydraft sim gb10 --requests 500 --speed 20"""
     wanted = profiles.load_named(profile)
@@ -98,6 +101,7 @@ def sim(
         traffic=Traffic(requests, concurrency),
         settings={"port": port, "policy": policy, "seed": seed},
         tabled=table,
+        trace=trace,
     )
     if log:  # stays open as long as the process, whose end writes the last lines
         _log_to(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
@@ -177,7 +181,12 @@ def bench(
 @cli.command()
 def backtest(
     log: Annotated[
-        Path, typer.Argument(help="An access log of a router with POLYDRAFT_POLICY=apply.", exists=True, dir_okay=False)
+        Path,
+        typer.Argument(
+            help="An access log of a router with POLYDRAFT_POLICY=apply, or a trace of sim.",
+            exists=True,
+            dir_okay=False,
+        ),
     ],
     policy: Annotated[
         list[str] | None,
@@ -185,7 +194,7 @@ def backtest(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals' bootstrap.")] = 0,
 ) -> None:
-    """Tell from an access log what other policies would have reached. Example: polydraft backtest router.log"""
+    """Tell from a log or a trace what other policies would have reached. Example: polydraft backtest router.log"""
     _say(backtesting.run(log, policy or [], seed))
 
 
@@ -238,6 +247,9 @@ keys = typer.Typer(help="API keys: add, list and remove them.", no_args_is_help=
 cli.add_typer(keys, name="keys")
 KeysFile = Annotated[Path, typer.Option("--file", help="The file that POLYDRAFT_KEYS_FILE names.")]
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
+_GARBAGE = 20_000
+"""Objects between two searches for circles, of which a request leaves none; Python's 700 are four requests' worth."""
+
 KEYS_FILE = Path("keys")
 
 
@@ -283,6 +295,7 @@ async def _serve(wanted: settings.Settings) -> None:
     async with app.running(wanted, language.load()) as application:
         gc.collect()
         gc.freeze()  # what the start made lives as long as the process: looking at it again would hold up streams
+        gc.set_threshold(_GARBAGE)
         await server.Server(server.config(wanted, application), wanted.drain_delay).serve(sockets=[listener])
 
 
@@ -296,6 +309,8 @@ def _progress(done: int, total: int) -> None:
 
 def _log_to(descriptor: int) -> None:
     """Send the access log to an open file, a line a request, and nothing else."""
+    logging._srcfile = None  # as logging's own page on optimisation has it: no line of the log says where
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # and by whom it was written
     access = logging.getLogger("polydraft.access")
     access.addHandler(LogWriter(descriptor))
     access.setLevel(logging.INFO)

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,6 +19,7 @@ from serve.admission import Admission
 from serve.errors import RequestError
 from serve.exposition import Exposition
 from serve.intake import Service
+from serve.ledger import shared
 from serve.ledger.learner import Learner, Terms, Told
 from serve.ledger.store import keep, opened
 from serve.metrics import EngineUp, Metrics
@@ -29,7 +31,7 @@ from serve.page.view import View
 from serve.proxy import pool
 from serve.proxy.breaker import Breaker
 from serve.proxy.dialect import PATHS
-from serve.proxy.relay import Wiring
+from serve.proxy.job import Wiring
 from serve.proxy.slots import Slots
 from serve.proxy.upstream import Timeouts, Upstream
 from serve.routing import cell
@@ -46,7 +48,7 @@ _RELOAD_INTERVAL = 1
 """Seconds between two looks at the files of keys and certificate."""
 
 _KEEP_INTERVAL = 1
-"""Seconds between two writes of what was learned: what a kill loses at most."""
+"""Seconds between two writes of what was learned, or two exchanges: what a kill loses at most."""
 
 
 @asynccontextmanager
@@ -64,7 +66,7 @@ async def running(settings: Settings, identify: Identify, traces: Traces | None 
         upstreams = _upstreams(settings, client, key)
         metrics = Metrics(CollectorRegistry())
         view = View(settings.lanes, time.time) if settings.page else None
-        learner, keeping = _learning(settings, metrics, view)
+        learner, keeping = _learning(settings, identify, _told(metrics, view))
         admission = _admission(settings, identify, learner)
         service = _service(settings, upstreams, admission, metrics, traces.begin if traces else passed_on, view)
         application = api.build(service)
@@ -140,26 +142,36 @@ def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[
     return [*watching, entrance.watch()]
 
 
-def _learning(
-    settings: Settings, metrics: Metrics, view: View | None
-) -> tuple[Learner | None, list[Coroutine[Any, Any, None]]]:
-    """Make the policy that learns, if it is wanted; gives what has to run beside it.
-
-    Raises ConfigError if its file can't be written.
-    """
-    if settings.policy == "static":
-        return None, []
-    store, state = opened(settings.ledger, settings.model) if settings.ledger else (None, State())
-    ledger = Ledger(settings.lanes, settings.table, settings.half_life, state)
-    rng = random.Random(settings.seed)  # noqa: S311  # which lane to try is no secret
-    terms = Terms(settings.policy == "apply", settings.exploration, rng, time.time)
+def _told(metrics: Metrics, view: View | None) -> Told:
+    """Say who hears of what is learned: the metrics, and of drifts the page too."""
 
     def drifted(drift: Drift) -> None:
         metrics.drift(drift)
         if view:
             view.drift(drift)
 
-    learner = Learner(settings.lanes, ledger, terms, Told(metrics.lesson, drifted))
+    return Told(metrics.lesson, drifted)
+
+
+def _learning(
+    settings: Settings, identify: Identify, told: Told
+) -> tuple[Learner | None, list[Coroutine[Any, Any, None]]]:
+    """Make the policy that learns, if it is wanted; gives what has to run beside it.
+
+    Raises ConfigError if its file can't be written, or its server's client isn't there.
+    """
+    if settings.policy == "static":
+        return None, []
+    place = settings.ledger
+    server = shared.connected(place) if place and shared.is_shared(place) else None
+    store, state = opened(Path(place), settings.model) if place and not server else (None, State())
+    ledger = Ledger(settings.lanes, settings.table, settings.half_life, state)
+    rng = random.Random(settings.seed)  # noqa: S311  # which lane to try is no secret
+    terms = Terms(settings.policy == "apply", settings.exploration, rng, time.time, identify)
+    learner = Learner(settings.lanes, ledger, terms, told)
+    if server:
+        sharing = shared.Shared(server, ledger, settings.model, settings.half_life)
+        return learner, [shared.share(sharing, time.time, _KEEP_INTERVAL)]
     return learner, [keep(store, ledger.state, lambda: learner.changes, _KEEP_INTERVAL)] if store else []
 
 
@@ -194,6 +206,7 @@ def _service(
         waits=metrics.waits,
         clock=time.perf_counter,
         ping=settings.ping_interval,
+        sampled=learner is not None,
     )
     exposition = Exposition(metrics.families)
     return Service(admission, wiring, registry, exposition, settings.max_payload_bytes, begin_trace)

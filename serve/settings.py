@@ -47,7 +47,11 @@ class Settings(BaseSettings):
         description="`static`: the table decides; `observe`: it still does, and what was learned goes to the log; "
         "`apply`: what was learned decides.",
     )
-    ledger: Path | None = Field(default=None, description="File that keeps what was learned; without one it is lost.")
+    ledger: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File that keeps what was learned, or URL of a Redis or Valkey server where routers share it.",
+    )
     exploration: float = Field(
         default=0.01, ge=0, le=0.2, description="Share of requests' time that trying other lanes may cost."
     )

@@ -3,8 +3,8 @@
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from serve.errors import EngineBusy
 
@@ -26,9 +26,8 @@ class Slots:
         """How many wait for a place."""
         return len(self._waiting)
 
-    @asynccontextmanager
-    async def one(self, waits: Callable[[], AbstractContextManager[None]] = nullcontext) -> AsyncIterator[None]:
-        """Hold a place for as long as the context lasts; `waits` is entered while there is none.
+    async def take(self, waits: Callable[[], AbstractContextManager[None]] = nullcontext) -> float:
+        """Take a place, which `give_back` frees, and give the time of it; `waits` is entered while there is none.
 
         Raises EngineBusy if the line is full.
         """
@@ -38,12 +37,12 @@ class Slots:
                 await self._wait()
         else:
             self.running += 1
-        taken = self._clock()
-        try:
-            yield
-        finally:
-            self._mean += _WEIGHT * (self._clock() - taken - self._mean)
-            self._give_back()
+        return self._clock()
+
+    def give_back(self, taken: float) -> None:
+        """Free a place that was taken at that time."""
+        self._mean += _WEIGHT * (self._clock() - taken - self._mean)
+        self._give_back()
 
     def _refuse_if_full(self) -> None:
         if len(self._waiting) >= self._queue:

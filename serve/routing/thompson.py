@@ -5,7 +5,7 @@ computed and then drawn from with one number, which is given, so that what is lo
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from serve.routing.estimate import Estimate
@@ -17,6 +17,10 @@ _GUARD = 1.2816
 """Standard deviations: a lane is below break-even if it is so with a probability of 90 %."""
 _CHEAPEST = 0.02
 """Share of a request's time that trying a lane costs at least."""
+_FAIR = 0.15
+"""Share of a request's time at which a lane is probed as often as `PROBE` says."""
+_SELDOM, _OFTEN = 0.3, 3.0
+"""Times that, for lanes that cost more, and for those that cost less."""
 DEAREST = 2.0
 """Requests' time that it costs at most; what a cell may save up is as much, so that the dearest can be afforded."""
 
@@ -36,22 +40,24 @@ class Pick:
     shares: tuple[float, ...]
 
 
-def pick(options: Sequence[Estimate], allowance: float, draw: float) -> Pick:
+def pick(options: Sequence[Estimate], allowance: float, draw: float, barred: Collection[int] = ()) -> Pick:
     """Draw a lane by one number in [0, 1); without an allowance it is the best one by what is known.
 
-    Raises ValueError without options.
+    `barred` are the places of those that mustn't be taken whatever they may bring. Raises ValueError if none is left.
     """
-    if not options:
-        raise ValueError("no lane to choose from")
-    best = 0
-    for index in range(1, len(options)):
-        if options[index].mean > options[best].mean:
+    best = -1
+    for index in range(len(options)):
+        if index not in barred and (best < 0 or options[index].mean > options[best].mean):
             best = index
+    if best < 0:
+        raise ValueError("no lane to choose from")
     top = options[best]
     if len(options) == 1 or allowance <= 0:
         return Pick(top.lane, top.lane, 1.0, 0.0, tuple([float(option is top) for option in options]))
     costs = [0.0 if option is top else _cost(option.mean, top.mean) for option in options]
-    shares = _shares(options, best, [cost <= allowance for cost in costs])
+    for index in barred:
+        costs[index] = math.inf
+    shares = _shares(options, best, costs, allowance)
     chosen, passed = best, 0.0
     for index, share in enumerate(shares):
         passed += share
@@ -61,17 +67,21 @@ def pick(options: Sequence[Estimate], allowance: float, draw: float) -> Pick:
     return Pick(options[chosen].lane, top.lane, shares[chosen], costs[chosen], tuple(shares))
 
 
-def _shares(options: Sequence[Estimate], best: int, affordable: Sequence[bool]) -> list[float]:
+def _shares(options: Sequence[Estimate], best: int, costs: Sequence[float], allowance: float) -> list[float]:
     """Give the probability of every option; what can't be afforded goes to the best."""
     likely = likely_best(options, _may_pay(options))
-    others = sum(affordable) - 1
+    others = len(options) - 1
     shares, rest = [], 1.0
     for index, share in enumerate(likely):
-        drawn = PROBE / others + (1 - PROBE) * share if affordable[index] and index != best else 0.0
+        cost = costs[index]
+        drawn = 0.0
+        if index != best and cost <= allowance:
+            # Where a lane costs little it is probed more often: what it shows there, pooling carries elsewhere.
+            drawn = PROBE / others * min(_OFTEN, max(_SELDOM, _FAIR / cost)) + (1 - PROBE) * share
         shares.append(drawn)
         rest -= drawn
-    shares[best] = rest
-    return shares
+    shares[best] = max(0.0, rest)
+    return shares if rest >= 0 else [share / (1 - rest) for share in shares]
 
 
 def _may_pay(options: Sequence[Estimate]) -> list[bool]:

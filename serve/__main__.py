@@ -26,7 +26,7 @@ from serve.deploy import up as running
 from serve.deploy.doctor import examine, finding, look, trials
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT
-from serve.deploy.reading import CARDS, MEMORY, take
+from serve.deploy.reading import CARDS, MEMORY, healthy, take
 from serve.errors import ConfigError
 from serve.gate import collect as collecting
 from serve.gate import compare, verdict
@@ -114,10 +114,16 @@ def plan(
     idle: Annotated[
         bool, typer.Option("--idle", help="Plan for an idle box of that kind, not for this machine.")
     ] = False,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=URL of one of its engines: if it is up, it holds its part already. Again for more."),
+    ] = None,
 ) -> None:
     """Hold a profile's engines against the memory that is free; fail if they don't fit. Example: polydraft plan gb10"""
     wanted = profiles.load_named(profile)
+    urls = dict(_engine_at(each) for each in engine or ())
     pool = memory.idle(wanted) if idle else memory.free(wanted, take(MEMORY, [CARDS]))
+    pool = memory.with_running(wanted, pool, asyncio.run(healthy(urls)))
     made = memory.plan(wanted, pool)
     _say(memory.table(made))
     raise typer.Exit(1 if made.problem else 0)
@@ -277,6 +283,13 @@ def keys_list(file: KeysFile = KEYS_FILE) -> None:
 def keys_remove(name: KeyName, file: KeysFile = KEYS_FILE) -> None:
     """Remove a key; a running router stops taking it within two seconds. Example: polydraft keys remove alice"""
     keyfile.remove(file, name)
+
+
+def _engine_at(given: str) -> tuple[str, str]:
+    name, found, url = given.partition("=")
+    if not (name and found and url.startswith(("http://", "https://"))):
+        raise ConfigError(f"--engine: {given!r} isn't NAME=URL; write it as engine=http://127.0.0.1:8101")
+    return name, url.rstrip("/")
 
 
 async def _resolve(path: Path) -> None:

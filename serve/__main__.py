@@ -5,6 +5,7 @@ import gc
 import json
 import logging
 import os
+import random
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from serve import __version__, app, server, settings
 from serve.backtest import run as backtesting
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
-from serve.bench import report
+from serve.bench import report, winner
 from serve.deploy import memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
@@ -27,7 +28,7 @@ from serve.deploy import up as running
 from serve.deploy.doctor import examine, finding, look, trials
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT
-from serve.deploy.reading import CARDS, MEMORY, take
+from serve.deploy.reading import CARDS, MEMORY, healthy, take
 from serve.errors import ConfigError
 from serve.gate import collect as collecting
 from serve.gate import compare, verdict
@@ -97,6 +98,9 @@ def sim(
     table: Annotated[bool, typer.Option(help="Let the router begin from the profile's table.")] = True,
     seed: Annotated[int, typer.Option(help="Seed of requests and engines, and of what the router tries.")] = 0,
     log: Annotated[Path | None, typer.Option(help="File for the access log, such as backtest reads.")] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="File for what each request would take on each lane; backtest reads it too.")
+    ] = None,
 ) -> None:
     """Run the router before engines made of published figures. Example: polydraft sim gb10 --requests 500 --speed 20"""
     wanted = profiles.load_named(profile)
@@ -109,6 +113,7 @@ def sim(
         traffic=Traffic(requests, concurrency),
         settings={"port": port, "policy": policy, "seed": seed},
         tabled=table,
+        trace=trace,
     )
     if log:  # stays open as long as the process, whose end writes the last lines
         _log_to(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
@@ -121,10 +126,16 @@ def plan(
     idle: Annotated[
         bool, typer.Option("--idle", help="Plan for an idle box of that kind, not for this machine.")
     ] = False,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=URL of one of its engines: if it is up, it holds its part already. Again for more."),
+    ] = None,
 ) -> None:
     """Hold a profile's engines against the memory that is free; fail if they don't fit. Example: polydraft plan gb10"""
     wanted = profiles.load_named(profile)
+    urls = dict(_engine_at(each) for each in engine or ())
     pool = memory.idle(wanted) if idle else memory.free(wanted, take(MEMORY, [CARDS]))
+    pool = memory.with_running(wanted, pool, asyncio.run(healthy(urls)))
     made = memory.plan(wanted, pool)
     _say(memory.table(made))
     raise typer.Exit(1 if made.problem else 0)
@@ -180,7 +191,12 @@ def bench(
     figures = report.figures(samples)
     _say("\nAcceptance length / decode rate (output tokens per second after the first), fastest lane bold:\n")
     _say(report.markdown(figures))
-    fewest = min(figure.requests for figure in figures)
+    if accepted := report.positions(figures):
+        _say("\nDrafts accepted, by position:\n\n" + accepted)
+    _say("\n" + winner.text(winner.rivalries(samples, random.Random(0))))  # noqa: S311  # a bootstrap is no secret
+    if circles := sum(sample.repeats for sample in samples):
+        _say(f"\n{circles} answers went round in circles, which flatters drafters, and count for nothing.")
+    fewest = min((figure.requests for figure in figures), default=0)
     _say(f"\n{fewest} answers a cell or more, of at most {max_tokens} tokens, greedy.")
     _say("\nAs a profile's cells:\n\n" + report.cells(figures))
 
@@ -188,7 +204,12 @@ def bench(
 @cli.command()
 def backtest(
     log: Annotated[
-        Path, typer.Argument(help="An access log of a router with POLYDRAFT_POLICY=apply.", exists=True, dir_okay=False)
+        Path,
+        typer.Argument(
+            help="An access log of a router with POLYDRAFT_POLICY=apply, or a trace of sim.",
+            exists=True,
+            dir_okay=False,
+        ),
     ],
     policy: Annotated[
         list[str] | None,
@@ -196,7 +217,7 @@ def backtest(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals' bootstrap.")] = 0,
 ) -> None:
-    """Tell from an access log what other policies would have reached. Example: polydraft backtest router.log"""
+    """Tell from a log or a trace what other policies would have reached. Example: polydraft backtest router.log"""
     _say(backtesting.run(log, policy or [], seed))
 
 
@@ -249,6 +270,9 @@ keys = typer.Typer(help="API keys: add, list and remove them.", no_args_is_help=
 cli.add_typer(keys, name="keys")
 KeysFile = Annotated[Path, typer.Option("--file", help="The file that POLYDRAFT_KEYS_FILE names.")]
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
+_GARBAGE = 20_000
+"""Objects between two searches for circles, of which a request leaves none; Python's 700 are four requests' worth."""
+
 KEYS_FILE = Path("keys")
 
 
@@ -278,6 +302,13 @@ def keys_remove(name: KeyName, file: KeysFile = KEYS_FILE) -> None:
     keyfile.remove(file, name)
 
 
+def _engine_at(given: str) -> tuple[str, str]:
+    name, found, url = given.partition("=")
+    if not (name and found and url.startswith(("http://", "https://"))):
+        raise ConfigError(f"--engine: {given!r} isn't NAME=URL; write it as engine=http://127.0.0.1:8101")
+    return name, url.rstrip("/")
+
+
 async def _resolve(path: Path) -> None:
     """Fill unresolved pins; raises ConfigError for those that couldn't be read, after writing the others."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), trust_env=True) as client:
@@ -294,6 +325,7 @@ async def _serve(wanted: settings.Settings) -> None:
     async with app.running(wanted, language.load()) as application:
         gc.collect()
         gc.freeze()  # what the start made lives as long as the process: looking at it again would hold up streams
+        gc.set_threshold(_GARBAGE)
         await server.Server(server.config(wanted, application), wanted.drain_delay).serve(sockets=[listener])
 
 
@@ -307,6 +339,8 @@ def _progress(done: int, total: int) -> None:
 
 def _log_to(descriptor: int) -> None:
     """Send the access log to an open file, a line a request, and nothing else."""
+    logging._srcfile = None  # as logging's own page on optimisation has it: no line of the log says where
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # and by whom it was written
     access = logging.getLogger("polydraft.access")
     access.addHandler(LogWriter(descriptor))
     access.setLevel(logging.INFO)

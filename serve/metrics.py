@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from serve.errors import EngineBusy
 from serve.exposition import Family
 from serve.routing.lane import Lane
 from serve.routing.language import UNDETERMINED
@@ -77,6 +78,9 @@ class Metrics:
         self._turned_away = counter(
             "refused_requests", "Requests refused at the door, by the code of the error.", labels=("code",)
         )
+        self._busy = counter(
+            "busy_requests", "Requests rejected (429) because every engine's line was full.", labels=()
+        )
         self._lag = histogram(
             "event_loop_lag_seconds", "How late the event loop woke a task that slept.", _LAG_SECONDS, labels=()
         )
@@ -101,6 +105,10 @@ class Metrics:
         finally:
             gauge.dec()
 
+    def running(self, lane: str) -> int:
+        """Say how many requests an engine works on for a lane."""
+        return int(self._child(self._in_flight, (lane,))._value.get())
+
     def lesson(self, lane: str, lesson: str) -> None:
         """Count a request that the ledger learned from, or why it didn't."""
         self._child(self._lessons, (lane, lesson)).inc()
@@ -117,6 +125,8 @@ class Metrics:
         child(self._requests, (*keys, reason, outcome.end)).inc()
         child(self._prompt, keys).inc(outcome.prompt_tokens or 0)
         child(self._completion, keys).inc(outcome.completion_tokens or 0)
+        if outcome.status == EngineBusy.status and outcome.end != "refused":  # which is an engine's own 429
+            self._busy.inc()
         if outcome.unmeasured:
             child(self._unmeasured, keys).inc()
         if outcome.time_to_first_token is not None:
@@ -150,16 +160,26 @@ class Metrics:
             self._lag.observe(max(0.0, loop.time() - due))
 
 
-class EngineUp(Collector):
-    """`polydraft_engine_up`: read when scraped, since the engines' watchers know it at any time."""
+class PerLane(Collector):
+    """A gauge of 0 or 1 a lane, read when scraped, since the engines know it at any time."""
 
-    def __init__(self, lanes: Sequence[Lane], is_ready: Callable[[Lane], bool]) -> None:
-        self._lanes = lanes
-        self._is_ready = is_ready
+    def __init__(self, name: str, text: str, lanes: Sequence[Lane], read: Callable[[Lane], bool]) -> None:
+        self._name, self._text = name, text
+        self._lanes, self._read = lanes, read
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Give one gauge a lane: 1 while its engine's health check passes."""
-        family = GaugeMetricFamily("polydraft_engine_up", "Whether the lane's engine is up.", labels=("lane",))
+        """Give the gauge."""
+        family = GaugeMetricFamily(self._name, self._text, labels=("lane",))
         for lane in self._lanes:
-            family.add_metric((lane.name,), float(self._is_ready(lane)))
+            family.add_metric((lane.name,), float(self._read(lane)))
         yield family
+
+
+def engine_up(lanes: Sequence[Lane], is_ready: Callable[[Lane], bool]) -> PerLane:
+    """Make `polydraft_engine_up`: 1 while requests may go to the lane's engine."""
+    return PerLane("polydraft_engine_up", "Whether the lane's engine is up.", lanes, is_ready)
+
+
+def breaker_open(lanes: Sequence[Lane], is_open: Callable[[Lane], bool]) -> PerLane:
+    """Make `polydraft_breaker_open`: 1 while the lane's engine failed so often that it is left alone, or just tried."""
+    return PerLane("polydraft_breaker_open", "Whether the lane's engine is left alone.", lanes, is_open)

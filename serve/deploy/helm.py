@@ -48,16 +48,9 @@ def _process(profile: Profile, engine: Engine, *, first: bool) -> dict[str, Any]
 
 
 def _memory(profile: Profile, engine: Engine) -> dict[str, Any]:
-    """Where the GPU's memory is the pod's, ask for what the engine is planned to hold and cap it at what others leave.
-
-    Kubernetes sees unified memory in no other way; the driver decides whether its allocations count against the cap.
-    """
-    body, host = profile.served, profile.host
-    if not host.unified_memory or host.memory is None:
+    """Where the GPU's memory is the pod's, ask for what the engine is planned to hold, cap it at what others leave."""
+    cap = profile.engine_cap(engine.name)
+    if cap is None:
         return {}
-    planned = {each.name: profile.engine_gib(body, each) for each in body.engines}
-    rest = host.memory.gib - host.memory.reserve_gib - sum(planned.values()) + planned[engine.name]
-    return {
-        "requests": {"memory": f"{math.ceil(planned[engine.name])}Gi"},
-        "limits": {"memory": f"{math.floor(rest)}Gi"},
-    }
+    planned = math.ceil(profile.engine_gib(profile.served, engine))
+    return {"requests": {"memory": f"{planned}Gi"}, "limits": {"memory": f"{cap}Gi"}}

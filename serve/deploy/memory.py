@@ -6,7 +6,7 @@ that overruns it takes the machine down with it, so a plan that is refused is ne
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from serve.deploy.body import Body, Engine
@@ -82,6 +82,19 @@ def free(profile: Profile, reading: Reading) -> Pool:
     if found is None:
         raise ConfigError(f"/proc/meminfo can't be read; {remedy}")
     return Pool(found.total, found.available, "what the container's limit leaves" if found.limited else "MemAvailable")
+
+
+def with_running(profile: Profile, pool: Pool, running: Collection[str]) -> Pool:
+    """Return the pool as it would be without the profile's own engines that run already, which hold what is planned.
+
+    Raises ConfigError for an engine that the profile doesn't have.
+    """
+    body = profile.served
+    names = [body.engine(name).name for name in running]
+    if not names:
+        return pool
+    held = sum(profile.engine_gib(body, body.engine(name)) for name in names)
+    return Pool(pool.total, pool.free + held, f"{pool.source}, and what {', '.join(names)} holds already")
 
 
 def fitting_cards(profile: Profile, seen: Sequence[Card]) -> list[Card]:

@@ -1,4 +1,4 @@
-"""Pins: which base image, package and model revision everything is built from, each with its reason.
+"""Pins: which image, package and model revision everything is built from, each with its reason.
 
 Reads `images/pins.toml`, the only place where they stand, says which are still unresolved, and writes into that file
 what was found out about those. It must never ask anybody over the network (`registry.py` does), and never move a pin
@@ -19,18 +19,33 @@ from serve.errors import ConfigError
 PINS = Path("images/pins.toml")
 UNRESOLVED = "unresolved"
 
-Kind = Literal["bases", "packages", "debian", "models"]
+Kind = Literal["bases", "images", "packages", "debian", "models"]
 
 # The field that pins a thing of each kind, what it has to look like, and the fields that stand beside it.
-_VALUE: Mapping[Kind, str] = {"bases": "digest", "packages": "version", "debian": "version", "models": "revision"}
+_VALUE: Mapping[Kind, str] = {
+    "bases": "digest",
+    "images": "digest",
+    "packages": "version",
+    "debian": "version",
+    "models": "revision",
+}
 _SHAPE: Mapping[Kind, str] = {
     "bases": r"sha256:[0-9a-f]{64}",
+    "images": r"sha256:[0-9a-f]{64}",
     "packages": r"[0-9][0-9A-Za-z.+!-]*",
     "debian": r"[0-9][0-9A-Za-z.+~:-]*",
     "models": r"[0-9a-f]{40}",
 }
-_BESIDE: Mapping[Kind, set[str]] = {"bases": {"image", "tag"}, "packages": {"lock"}, "debian": set(), "models": set()}
-_RESOLVABLE = ("bases", "models")
+_BESIDE: Mapping[Kind, set[str]] = {
+    "bases": {"image", "tag"},
+    "images": {"image", "tag"},
+    "packages": {"lock"},
+    "debian": set(),
+    "models": set(),
+}
+CONTAINER = ("bases", "images")
+"""Kinds that a registry of images knows by name and tag: what we build upon, and what runs as it is."""
+_RESOLVABLE = (*CONTAINER, "models")
 _REMEDY = "run `polydraft pins --resolve`, then `polydraft render`"
 
 
@@ -53,7 +68,7 @@ class Pin:
 
     @property
     def reference(self) -> str:
-        """A base image by name, tag and digest; unresolved, a text that no builder takes and that says why."""
+        """An image by name, tag and digest; unresolved, a text that no builder takes and that says why."""
         return f"{self.subject}@{self.value}" if self.resolved else f"{self.subject}@unresolved: {_REMEDY}"
 
 
@@ -173,7 +188,7 @@ def _pin(kind: Kind, name: str, given: Any) -> Pin:
         raise ConfigError(f"{where}: {_VALUE[kind]} can't be {value!r}; correct it")
     if not texts["why"]:
         raise ConfigError(f"{where}: why is empty; say why it is pinned there")
-    subject = f"{texts['image']}:{texts['tag']}" if kind == "bases" else name
+    subject = f"{texts['image']}:{texts['tag']}" if kind in CONTAINER else name
     return Pin(kind, name, subject, value, texts["why"], texts.get("lock", ""), bool(given.get("override", False)))
 
 

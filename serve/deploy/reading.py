@@ -25,6 +25,8 @@ CARDS = f"nvidia-smi --query-gpu=index,name,driver_version,compute_cap,memory.to
 
 _PATIENCE = 20
 """Seconds that a command may take; nvidia-smi without persistence mode takes 2 to 3 a card."""
+_PROBE = 5
+"""Seconds that an engine's health check may take."""
 NOT_THERE = 127
 """The exit code of a command that isn't installed, as a shell gives it."""
 TOO_SLOW = 124
@@ -93,9 +95,16 @@ async def ask(urls: Sequence[str], token: str) -> dict[str, int]:
         return dict(zip(urls, await asyncio.gather(*(_status(client, url) for url in urls)), strict=True))
 
 
-async def _status(client: aiohttp.ClientSession, url: str) -> int:
+async def healthy(engines: Mapping[str, str]) -> list[str]:
+    """Return the names of those engines (name -> base URL) that answer their health check, in the order given."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PROBE)) as client:
+        statuses = await asyncio.gather(*(_status(client, f"{url}/health", "GET") for url in engines.values()))
+    return [name for name, status in zip(engines, statuses, strict=True) if status == 200]
+
+
+async def _status(client: aiohttp.ClientSession, url: str, method: str = "HEAD") -> int:
     try:
-        async with client.head(url, allow_redirects=False) as answer:
+        async with client.request(method, url, allow_redirects=False) as answer:
             return answer.status
     except (aiohttp.ClientError, TimeoutError, OSError):
         return 0

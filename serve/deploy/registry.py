@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from serve.deploy.pins import Kind, Pin
+from serve.deploy.pins import CONTAINER, Kind, Pin
 
 DOCKER_HUB = "https://registry-1.docker.io"
 MODEL_HUB = "https://huggingface.co"
@@ -47,7 +47,7 @@ async def resolve(
     """Ask for each pin's digest or commit; what can't be read is told with its reason and spoils nothing else."""
     asked = list(pins)
     lookups = [
-        digest(client, pin.subject, docker_hub) if pin.kind == "bases" else commit(client, pin.subject, model_hub)
+        digest(client, pin.subject, docker_hub) if pin.kind in CONTAINER else commit(client, pin.subject, model_hub)
         for pin in asked
     ]
     answers = await asyncio.gather(*lookups, return_exceptions=True)

@@ -13,11 +13,13 @@ from serve.deploy import profile as profiles
 from serve.deploy.compose import compose_file, project_file
 from serve.deploy.helm import helm_values
 from serve.deploy.images import Builds, bake_file, builds
-from serve.deploy.pins import PINS, pinned
+from serve.deploy.monitoring import monitoring_file
+from serve.deploy.pins import PINS, Pins, pinned
 from serve.deploy.profile import Profile
 from serve.errors import ConfigError
 
 BAKE = Path("images/pins.hcl")
+MONITORING = Path("compose/monitoring.yaml")
 
 
 def render(check: bool, root: Path) -> None:
@@ -27,7 +29,7 @@ def render(check: bool, root: Path) -> None:
     """
     pins = pinning.load(root / PINS)
     loaded = [pinned(profiles.load_named(name), pins) for name in profiles.names()]
-    wanted = documents(loaded, builds(pins, root))
+    wanted = documents(loaded, builds(pins, root), pins)
     leftover = [path for path in _rendered(root) if path not in wanted]
     stale = [path for path, text in wanted.items() if not _holds(root / path, text)]
     if check:
@@ -44,13 +46,14 @@ def render(check: bool, root: Path) -> None:
         (root / path).unlink()
 
 
-def documents(loaded: list[Profile], each: Builds) -> dict[Path, str]:
+def documents(loaded: list[Profile], each: Builds, pins: Pins) -> dict[Path, str]:
     """Return every rendered file's path under the repository's root and its text.
 
     A profile without a GPU gets no values for Kubernetes: the chart's pods share the GPUs of a box.
     """
     files = {
         Path("compose.yaml"): _text(project_file([profile.name for profile in loaded]), "profiles/*.toml"),
+        MONITORING: _head(str(PINS)) + _yaml(monitoring_file(pins)),
         BAKE: _head(str(PINS)) + bake_file(each),
     }
     for profile in loaded:
@@ -66,8 +69,11 @@ def _head(source: str) -> str:
 
 
 def _text(document: dict[str, Any], source: str) -> str:
-    body = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1_000_000)
-    return _head(f"serve/deploy/{source}") + body
+    return _head(f"serve/deploy/{source}") + _yaml(document)
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1_000_000)
 
 
 def _rendered(root: Path) -> list[Path]:

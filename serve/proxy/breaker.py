@@ -16,13 +16,18 @@ class Breaker:
     _in_a_row: int = 0
     _until: float = 0
 
+    @property
+    def open(self) -> bool:
+        """Whether the engine has failed too often in a row and hasn't succeeded since."""
+        return self._in_a_row >= self.failures
+
     def permits(self, now: float) -> bool:
         """Tell whether a request may go to the engine."""
-        return self._in_a_row < self.failures or now >= self._until
+        return not self.open or now >= self._until
 
     def started(self, now: float) -> None:
         """Note that a request goes to the engine; once it is open, this is the one that tries."""
-        if self._in_a_row >= self.failures:
+        if self.open:
             self._until = now + self.pause
 
     def succeeded(self) -> None:
@@ -32,5 +37,5 @@ class Breaker:
     def failed(self, now: float) -> None:
         """Note that the engine failed."""
         self._in_a_row += 1
-        if self._in_a_row >= self.failures:
+        if self.open:
             self._until = now + self.pause

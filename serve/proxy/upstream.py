@@ -67,6 +67,11 @@ class Upstream:
         """Whether requests may go there: its health check passes, and it didn't keep failing just now."""
         return self.healthy and self._breaker.permits(self._clock())
 
+    @property
+    def left_alone(self) -> bool:
+        """Whether it kept failing, so that it only gets a request now and then to try it."""
+        return self._breaker.open
+
     async def send(
         self,
         method: str,

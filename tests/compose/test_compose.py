@@ -54,7 +54,7 @@ def test_nothing_starts_that_was_not_named() -> None:
 
 
 def test_the_files_follow_the_compose_specification() -> None:
-    files = [ROOT / "compose.yaml", *sorted((ROOT / "compose").glob("compose.*.yaml"))]
+    files = [ROOT / "compose.yaml", *sorted((ROOT / "compose").glob("*.yaml"))]
     checker = Path(sys.executable).with_name("check-jsonschema")
     done = subprocess.run([checker, "--builtin-schema", "vendor.compose-spec", *files], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
@@ -63,8 +63,9 @@ def test_the_files_follow_the_compose_specification() -> None:
 @each_box
 def test_the_service_that_is_named_like_the_profile_brings_its_engines(box: Profile) -> None:
     understood = services(box)
-    assert understood.keys() == {box.name, *(f"{box.name}-{engine.name}" for engine in box.served.engines)}
-    assert understood[box.name]["depends_on"].keys() == understood.keys() - {box.name}
+    engines = {f"{box.name}-{engine.name}" for engine in box.served.engines}
+    assert understood.keys() == {box.name, f"{box.name}-plan", *engines}
+    assert understood[box.name]["depends_on"].keys() == engines
 
 
 def test_keys_and_a_public_port_come_by_an_override(tmp_path: Path) -> None:
@@ -95,16 +96,40 @@ def test_the_router_gets_its_environment_unharmed(box: Profile) -> None:
 def test_the_engines_get_their_command_and_environment_unharmed(box: Profile) -> None:
     for lane, engine in engines(box).items():
         assert engine["command"] == engine_args(box, lane, Address("0.0.0.0", 8000))
-        assert engine["environment"] == engine_environment(box)
+        assert engine["environment"] == {**engine_environment(box), "HF_TOKEN": None}
 
 
 @each_box
 def test_engines_start_one_after_another(box: Profile) -> None:
-    before: str | None = None
+    before, condition = "plan", "service_completed_successfully"
     for lane, engine in engines(box).items():
-        waits_for = {name: rule["condition"] for name, rule in engine.get("depends_on", {}).items()}
-        assert waits_for == ({f"{box.name}-{before}": "service_healthy"} if before else {})
-        before = lane
+        waits_for = {name: rule["condition"] for name, rule in engine["depends_on"].items()}
+        assert waits_for == {f"{box.name}-{before}": condition}
+        before, condition = lane, "service_healthy"
+
+
+@each_box
+def test_memory_is_planned_before_any_engine_starts_and_counts_those_that_run(box: Profile) -> None:
+    plan = services(box)[f"{box.name}-plan"]
+    assert plan["restart"] == "no"
+    assert "depends_on" not in plan
+    first, name, *given = plan["command"]
+    assert (first, name) == ("plan", box.name)
+    urls = [word for engine in engines(box) for word in ("--engine", f"{engine}=http://{box.name}-{engine}:8000")]
+    assert given == urls
+    (device,) = plan["deploy"]["resources"]["reservations"]["devices"]
+    assert (device["count"], device["capabilities"]) == (box.host.gpus, ["gpu", "utility"])
+
+
+@each_box
+def test_an_engine_is_what_goes_when_memory_runs_out(box: Profile) -> None:
+    for name, engine in engines(box).items():
+        assert engine["oom_score_adj"] == 500
+        cap = box.engine_cap(name)
+        assert (cap is not None) == box.host.unified_memory
+        if cap is not None:
+            assert int(engine["mem_limit"]) == int(engine["memswap_limit"]) == cap * 2**30, "nothing is swapped"
+            assert box.engine_gib(box.served, box.served.engine(name)) <= cap
 
 
 @each_box
@@ -134,8 +159,11 @@ def test_containers_have_no_privileges(box: Profile) -> None:
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert "privileged" not in service
-    assert services(box)[box.name]["read_only"] is True
-    assert services(box)[box.name]["user"] == "10001:10001"
+        assert service["read_only"] is True
+        assert service["pids_limit"] > 0
+    users = {name: service["user"] for name, service in services(box).items()}
+    routers = {box.name, f"{box.name}-plan"}
+    assert users == {name: "10001:10001" if name in routers else "2000:0" for name in users}
 
 
 @each_box

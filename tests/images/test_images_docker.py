@@ -116,7 +116,8 @@ def stack(router: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> I
     done = docker("build", "-q", "-t", ENGINE, "-f", "-", ".", given=STAND_IN)
     assert done.returncode == 0, done.stderr
     override = tmp_path_factory.mktemp("compose") / "images.json"
-    services = {"gb10": {"image": ROUTER}, "gb10-engine": {"image": ENGINE}}
+    plan = {"image": ROUTER, "command": ["plan", "gb10", "--idle"]}  # this machine is no such box
+    services = {"gb10": {"image": ROUTER}, "gb10-plan": plan, "gb10-engine": {"image": ENGINE}}
     override.write_text(json.dumps({"services": services}))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

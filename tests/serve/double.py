@@ -202,10 +202,12 @@ def settings(lanes: tuple[Lane, ...], table: tuple[Row, ...] = (), **more: Any) 
 
 
 @contextmanager
-def router(loop: Loop, wanted: Settings, *, direct: bool = True, traces: otel.Traces | None = None) -> Iterator[str]:
+def router(
+    loop: Loop, wanted: Settings, *, direct: bool = True, traces: otel.Traces | None = None, port: int = 0
+) -> Iterator[str]:
     """Run a router; gives its base URL. Without `direct` it answers everything through ASGI."""
     stack = contextlib.AsyncExitStack()
-    url = loop.call(stack.enter_async_context(_serving(wanted, direct, traces)))
+    url = loop.call(stack.enter_async_context(_serving(wanted, direct, traces, port)))
     try:
         yield url
     finally:
@@ -213,14 +215,14 @@ def router(loop: Loop, wanted: Settings, *, direct: bool = True, traces: otel.Tr
 
 
 @asynccontextmanager
-async def _serving(wanted: Settings, direct: bool, traces: otel.Traces | None) -> AsyncIterator[str]:
+async def _serving(wanted: Settings, direct: bool, traces: otel.Traces | None, port: int) -> AsyncIterator[str]:
     async with app.running(wanted, _identify(), traces) as application:
         if not direct:
             application.state.direct = {}
         server = serving.Server(serving.config(wanted, application))
         with contextlib.suppress(AttributeError):
             server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-        listener = serving.listener(("127.0.0.1", 0))
+        listener = serving.listener(("127.0.0.1", port))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
             await asyncio.sleep(0.01)

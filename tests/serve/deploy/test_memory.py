@@ -13,6 +13,7 @@ from serve.deploy.memory import Plan, Pool
 from serve.deploy.profile import Profile
 from serve.deploy.reading import CARDS, CURRENT, LIMIT, MEMINFO, STAT, Printed, Reading
 from serve.errors import ConfigError
+from tests.serve import double
 
 GB10 = profiles.load_named("gb10")
 SPARK = memory.idle(GB10)
@@ -247,3 +248,34 @@ def test_the_command_fails_where_it_does_not_fit(monkeypatch: pytest.MonkeyPatch
     ended = CliRunner().invoke(command_line.cli, ["plan", "gb10", "--idle"])
     assert ended.exit_code == 1
     assert ended.stdout.endswith("fix: set one-engine = true\n")
+
+
+def test_engines_that_run_hold_what_was_planned_for_them() -> None:
+    """Whoever asks again while the stack runs must not be told that its own engines are in the way."""
+    box = profiles.load_named("gb10")
+    full = memory.idle(box)
+    held = box.engine_gib(box.served, box.served.engine("engine"))
+    left = memory.Pool(full.total, full.free - held, "MemAvailable")
+    assert memory.plan(box, left).problem
+    again = memory.with_running(box, left, ["engine"])
+    assert again.free == pytest.approx(full.free)
+    assert again.source == "MemAvailable, and what engine holds already"
+    assert not memory.plan(box, again).problem
+    assert memory.with_running(box, left, []) is left
+
+
+def test_the_command_counts_an_engine_that_is_up_and_not_one_that_is_not(loop: double.Loop) -> None:
+    command = ["plan", "cpu", "--engine"]
+    with double.engine(loop) as engine:
+        up = CliRunner().invoke(command_line.cli, [*command, f"mtp={engine.url}/"])
+        assert "and what mtp holds already" in up.stdout
+        engine.healthy = False
+        assert "holds already" not in CliRunner().invoke(command_line.cli, [*command, f"mtp={engine.url}"]).stdout
+    gone = CliRunner().invoke(command_line.cli, [*command, f"mtp={engine.url}"])
+    assert "holds already" not in gone.stdout
+
+
+@pytest.mark.parametrize("given", ["engine", "engine=here", "=http://127.0.0.1:1"])
+def test_the_command_refuses_what_is_no_engine(given: str) -> None:
+    with pytest.raises(ConfigError, match="isn't NAME=URL"):
+        CliRunner().invoke(command_line.cli, ["plan", "cpu", "--engine", given], catch_exceptions=False)

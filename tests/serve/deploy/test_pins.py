@@ -174,7 +174,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def values(pins: Pins) -> dict[tuple[str, str], str]:
-    return {(pin.kind, pin.name): DIGEST if pin.kind == "bases" else COMMIT for pin in pins.unresolved()}
+    return {(pin.kind, pin.name): DIGEST if pin.kind in pinning.CONTAINER else COMMIT for pin in pins.unresolved()}
 
 
 def unresolve(path: Path) -> Pins:

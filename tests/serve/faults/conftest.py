@@ -51,6 +51,10 @@ class Routed:
     def ended(self, end: str) -> float:
         return metric(self.client.get("/metrics").text, "polydraft_requests_total", end=end)
 
+    def breakers_open(self) -> dict[str, float]:
+        text = self.client.get("/metrics").text
+        return {lane: metric(text, "polydraft_breaker_open", lane=lane) for lane in ("body", "mtp")}
+
     def _gauges(self) -> tuple[float, float]:
         text = self.client.get("/metrics").text
         return metric(text, "polydraft_in_flight_requests"), metric(text, "polydraft_waiting_requests")

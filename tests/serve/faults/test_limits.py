@@ -44,6 +44,7 @@ def test_a_full_engine_leaves_a_request_to_another_and_then_refuses(loop: double
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "engine_busy")
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         assert (len(router.body.got), len(router.mtp.got)) == (1, 1)
+        assert metric(router.client.get("/metrics").text, "polydraft_busy_requests_total") == 1
         gate.set()
         lanes = [future.result().headers["x-polydraft-lane"] for future in first]
         assert lanes == ["body", "body", "mtp", "mtp"]
@@ -76,8 +77,10 @@ def test_an_engine_that_keeps_failing_is_left_alone(loop: double.Loop, direct: b
             assert router.chat(stream=False).headers["x-polydraft-lane"] == "mtp"
         assert len(router.body.got) == 3
         assert router.client.get("/readyz").json()["lanes"] == {"body": False, "mtp": True}
+        assert router.breakers_open() == {"body": 1, "mtp": 0}
         router.body.behaviour = double.answer
         until(lambda: router.chat(stream=False).headers["x-polydraft-lane"] == "body", 3)
+        assert router.breakers_open() == {"body": 0, "mtp": 0}
 
 
 @BOTH

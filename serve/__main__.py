@@ -18,7 +18,7 @@ from serve.backtest import run as backtesting
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
 from serve.bench import report
-from serve.deploy import memory, registry
+from serve.deploy import manifests, memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
 from serve.deploy import render as rendering
@@ -155,9 +155,10 @@ def render(
         bool, typer.Option("--check", help="Change nothing; fail if a file isn't what would be written.")
     ] = False,
 ) -> None:
-    """Write compose/ and k8s/values/ from the profiles. Example: polydraft render --check"""
+    """Write compose/, k8s/values/ and, by Helm, k8s/manifests/ from the profiles. Example: polydraft render --check"""
     rendering.render(check=check, root=ROOT)
-    _say("every rendered file is what the profiles say")
+    without = "" if manifests.helm(ROOT) else ", but for k8s/manifests: no Helm here to tell"
+    _say(f"every rendered file is what the profiles say{without}")
 
 
 @cli.command()

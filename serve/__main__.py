@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import json
 import logging
 import os
+import random
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,7 @@ from serve import __version__, app, server, settings
 from serve.backtest import run as backtesting
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
-from serve.bench import report
+from serve.bench import report, winner
 from serve.deploy import manifests, memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
@@ -69,9 +71,19 @@ def up(
     vllm: Annotated[Path, typer.Option(help="vLLM's command.")] = ROOT / ".venv-engine/bin/vllm",
 ) -> None:
     """Run a profile's engines and the router on this machine, without Docker. Example: polydraft up cpu"""
-    router = Address(host, port)
-    place = running.Place(ROOT, vllm.absolute(), ROOT / f".cache/logs/{profile}-{port}", router, engine_port)
-    raise typer.Exit(asyncio.run(running.up(profiles.load_named(profile), place, _say)))
+    wanted, logs = profiles.load_named(profile), ROOT / f".cache/logs/{profile}-{port}"
+    given = {name.removeprefix(settings.PREFIX).lower(): value for name, value in wanted.router_environment().items()}
+    own = settings.read(model=given["model"], lanes=json.loads(given["lanes"]), table=json.loads(given["table"]))
+    place = running.Place(
+        root=ROOT,
+        vllm=vllm.absolute(),
+        logs=logs,
+        router=Address(host, port),
+        engine_port=engine_port,
+        tls=own.tls_cert_file is not None,
+        keyed=own.keys_file is not None,
+    )
+    raise typer.Exit(asyncio.run(running.up(wanted, place, _say)))
 
 
 @cli.command()
@@ -86,6 +98,9 @@ def sim(
     table: Annotated[bool, typer.Option(help="Let the router begin from the profile's table.")] = True,
     seed: Annotated[int, typer.Option(help="Seed of requests and engines, and of what the router tries.")] = 0,
     log: Annotated[Path | None, typer.Option(help="File for the access log, such as backtest reads.")] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="File for what each request would take on each lane; backtest reads it too.")
+    ] = None,
 ) -> None:
     """Run the router before engines made of published figures. Example: polydraft sim gb10 --requests 500 --speed 20"""
     wanted = profiles.load_named(profile)
@@ -98,6 +113,7 @@ def sim(
         traffic=Traffic(requests, concurrency),
         settings={"port": port, "policy": policy, "seed": seed},
         tabled=table,
+        trace=trace,
     )
     if log:  # stays open as long as the process, whose end writes the last lines
         _log_to(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
@@ -176,7 +192,12 @@ def bench(
     figures = report.figures(samples)
     _say("\nAcceptance length / decode rate (output tokens per second after the first), fastest lane bold:\n")
     _say(report.markdown(figures))
-    fewest = min(figure.requests for figure in figures)
+    if accepted := report.positions(figures):
+        _say("\nDrafts accepted, by position:\n\n" + accepted)
+    _say("\n" + winner.text(winner.rivalries(samples, random.Random(0))))  # noqa: S311  # a bootstrap is no secret
+    if circles := sum(sample.repeats for sample in samples):
+        _say(f"\n{circles} answers went round in circles, which flatters drafters, and count for nothing.")
+    fewest = min((figure.requests for figure in figures), default=0)
     _say(f"\n{fewest} answers a cell or more, of at most {max_tokens} tokens, greedy.")
     _say("\nAs a profile's cells:\n\n" + report.cells(figures))
 
@@ -184,7 +205,12 @@ def bench(
 @cli.command()
 def backtest(
     log: Annotated[
-        Path, typer.Argument(help="An access log of a router with POLYDRAFT_POLICY=apply.", exists=True, dir_okay=False)
+        Path,
+        typer.Argument(
+            help="An access log of a router with POLYDRAFT_POLICY=apply, or a trace of sim.",
+            exists=True,
+            dir_okay=False,
+        ),
     ],
     policy: Annotated[
         list[str] | None,
@@ -192,7 +218,7 @@ def backtest(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals' bootstrap.")] = 0,
 ) -> None:
-    """Tell from an access log what other policies would have reached. Example: polydraft backtest router.log"""
+    """Tell from a log or a trace what other policies would have reached. Example: polydraft backtest router.log"""
     _say(backtesting.run(log, policy or [], seed))
 
 
@@ -245,6 +271,9 @@ keys = typer.Typer(help="API keys: add, list and remove them.", no_args_is_help=
 cli.add_typer(keys, name="keys")
 KeysFile = Annotated[Path, typer.Option("--file", help="The file that POLYDRAFT_KEYS_FILE names.")]
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
+_GARBAGE = 20_000
+"""Objects between two searches for circles, of which a request leaves none; Python's 700 are four requests' worth."""
+
 KEYS_FILE = Path("keys")
 
 
@@ -297,6 +326,7 @@ async def _serve(wanted: settings.Settings) -> None:
     async with app.running(wanted, language.load()) as application:
         gc.collect()
         gc.freeze()  # what the start made lives as long as the process: looking at it again would hold up streams
+        gc.set_threshold(_GARBAGE)
         await server.Server(server.config(wanted, application), wanted.drain_delay).serve(sockets=[listener])
 
 
@@ -310,6 +340,8 @@ def _progress(done: int, total: int) -> None:
 
 def _log_to(descriptor: int) -> None:
     """Send the access log to an open file, a line a request, and nothing else."""
+    logging._srcfile = None  # as logging's own page on optimisation has it: no line of the log says where
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # and by whom it was written
     access = logging.getLogger("polydraft.access")
     access.addHandler(LogWriter(descriptor))
     access.setLevel(logging.INFO)

@@ -47,7 +47,7 @@ class Admission:
         if parameter:
             self._refuse_drafting(parameter, forced)
         wish = Wish(lane=forced, undrafted=parameter is not None, held=asked.held)
-        cell = self.classify(payload, endpoint)
+        cell = self._corrected(payload, self.classify(payload, endpoint))
         return cell, choose(cell, self.table, self.lanes, ready, wish)
 
     def weigh(
@@ -65,9 +65,15 @@ class Admission:
         """
         if self.learner is None:
             return table
-        prefix = prefix_of(payload) if self.learner.engines > 1 else None
         decide = self.learner.explain if explained else self.learner.decide
-        return decide(cell, table, ready, prefix)
+        return decide(cell, table, ready, prefix_of(payload))
+
+    def _corrected(self, payload: Mapping[str, Any], cell: Cell) -> Cell:
+        """Correct a cell by the answers that its conversation had so far, if any came otherwise than expected."""
+        if self.learner is None or not self.learner.turns:
+            return cell
+        prefix = prefix_of(payload)
+        return self.learner.turns.corrected(prefix.conversation, cell) if prefix else cell
 
     def decide_any(self, model: object, asked: Asking, ready: Collection[str]) -> Decision:
         """Choose a lane for a request that generates nothing; raises as `decide` does, but for LaneRefuses."""

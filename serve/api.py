@@ -3,16 +3,18 @@
 Decides and relays nothing.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serve import __version__, intake
+from serve import __version__, intake, openapi
 from serve.admission import Asking
 from serve.errors import InternalError, MethodNotAllowed, RequestError, UnknownModel, UnknownPath
 from serve.intake import LANE_HEADER, Service
@@ -22,12 +24,20 @@ from serve.routing.estimate import Weighing
 from serve.routing.policy import Decision
 
 router = APIRouter()
+HEADLESS = "polydraft.head"
+"""Key of a request's scope: only the answer's head is wanted."""
 
 
-def build(service: Service) -> FastAPI:
-    """Make the ASGI application; every error leaves it in the shape of the path's API."""
+def build(service: Service, keyless: Collection[str] | None = None) -> FastAPI:
+    """Make the ASGI application; every error leaves it in the shape of the path's API.
+
+    `keyless` are the paths that need no key, None if none needs one: its documentation says so, the door sees to it.
+    """
+    # FastAPI's own document would know nothing of payloads and answers, which pass as they are.
     app = FastAPI(title="Polydraft", version=__version__, openapi_url=None, redirect_slashes=False)
     app.state.service = service
+    names, lanes = service.admission.names(), [lane.name for lane in service.admission.lanes]
+    app.state.document = openapi.document(routes(), openapi.Served(names, lanes, keyless))
     app.state.draining = False
     app.include_router(router)
     app.add_middleware(_HeadLikeGet)
@@ -46,7 +56,8 @@ class _HeadLikeGet:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        await self._app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
+        head = scope.get("method") == "HEAD"
+        await self._app({**scope, "method": "GET", HEADLESS: True} if head else scope, receive, send)
 
 
 @router.post("/v1/chat/completions")
@@ -165,6 +176,17 @@ async def metrics(request: Request) -> Response:
     return Response(generate_latest(service.registry) + text.encode(), media_type=CONTENT_TYPE_LATEST)
 
 
+@router.get("/openapi.json")
+async def document(request: Request) -> Response:
+    """Describe all of this as an OpenAPI document."""
+    return JSONResponse(request.app.state.document)
+
+
+def routes() -> list[APIRoute]:
+    """List the routes that the document describes: all there are."""
+    return [route for route in router.routes if isinstance(route, APIRoute)]
+
+
 def _explanation(cell: Cell, decision: Decision, ready: set[str]) -> dict[str, Any]:
     return {
         "lane": decision.lane,
@@ -228,7 +250,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         return intake.refusal(
             MethodNotAllowed(f"{path[:128]} doesn't take {request.method}."), path, {"allow": allowed}
         )
-    paths = sorted({at.replace(":path", "") for known in router.routes if (at := getattr(known, "path", ""))})
+    everywhere: list[object] = request.app.routes
+    paths = sorted({at.replace(":path", "") for known in everywhere if (at := getattr(known, "path", ""))})
     return intake.refusal(UnknownPath(f"There is no {path[:128]} here; paths are {', '.join(paths)}."), path)
 
 

@@ -215,9 +215,14 @@ _ANTHROPIC_TYPES = {
 """Anthropic's names by status (docs.anthropic.com, "Errors"); their own 529 is what HTTP calls 503."""
 
 
+def in_anthropics_shape(path: str) -> bool:
+    """Tell whether clients of this path parse errors in Anthropic's shape."""
+    return path == _ANTHROPIC or path.startswith(_ANTHROPIC + "/")
+
+
 def shaped(error: RequestError, path: str) -> dict[str, Any]:
     """Give an error's JSON as clients of this path parse it: Anthropic's at and below /v1/messages, else OpenAI's."""
-    if path != _ANTHROPIC and not path.startswith(_ANTHROPIC + "/"):
+    if not in_anthropics_shape(path):
         return error.payload()
     kind = _ANTHROPIC_TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
     return {"type": "error", "error": {"type": kind, "message": str(error)}}

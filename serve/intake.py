@@ -22,7 +22,8 @@ from serve.exposition import Exposition
 from serve.proxy import payload as payloads
 from serve.proxy import stored, vllm
 from serve.proxy.dialect import PATHS
-from serve.proxy.relay import Job, Relay, Wiring, headers
+from serve.proxy.job import Job, Wiring
+from serve.proxy.relay import Relay, headers
 from serve.routing.cell import Cell, Endpoint
 from serve.routing.lane import Lane
 from serve.routing.outcome import Asked, End, Outcome

@@ -87,16 +87,17 @@ def _verdict(
     index: int, name: str, rates: list[float | None], drawn: list[list[float | None]], rows: Sequence[Row]
 ) -> Verdict:
     rate, first = rates[index], rates[0]
-    low, high = _interval([each[index] for each in drawn])
+    low, high = interval([each[index] for each in drawn])
     gains = [of / to if (of := each[index]) and (to := each[0]) else None for each in drawn]
-    least, most = _interval(gains)
+    least, most = interval(gains)
     gain = (rate / first, least, most) if rate and first and least is not None and most is not None else None
     weights = [row.weights[index] for row in rows]
     squares = sum(weight**2 for weight in weights)
     return Verdict(name, rate, low, high, gain, sum(weights) ** 2 / squares if squares else 0.0)
 
 
-def _interval(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+def interval(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    """Give the ends of the middle 95 % of what a bootstrap drew; None where it drew nothing."""
     known = sorted(value for value in values if value is not None)
     if not known:
         return None, None

@@ -6,22 +6,27 @@ Holds what changes from request to request (ledger, budget, load, who holds whos
 import math
 import operator
 import random
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
+from serve.ledger.view import View, as_json
 from serve.routing import thompson
 from serve.routing.budget import Budget
 from serve.routing.cell import Cell
 from serve.routing.estimate import Estimate, Weighing
+from serve.routing.guard import Guard
 from serve.routing.lane import Lane
+from serve.routing.language import Identify
 from serve.routing.ledger import Drift, Ledger
 from serve.routing.lesson import LeftOut, Lesson, lesson
 from serve.routing.moments import Moments
 from serve.routing.outcome import Outcome
 from serve.routing.policy import Candidate, Decision, Reason
 from serve.routing.prefix import Prefix
+from serve.routing.turns import Turns
 
 _WARM_UP = 2
 """First answers of an engine, whose times are those of graphs being captured and kernels compiled."""
@@ -46,13 +51,15 @@ class Told:
 class Terms:
     """What a learner works by: the share of requests' time that tries may cost, the only randomness, and a clock.
 
-    `applied` is False where it only watches. The clock gives seconds, and goes on over restarts.
+    `applied` is False where it only watches. The clock gives seconds, and goes on over restarts. With `identify`,
+    answers' own languages correct what their conversations' next turns are taken for.
     """
 
     applied: bool
     exploration: float
     rng: random.Random
     clock: Callable[[], float]
+    identify: Identify | None = None
 
 
 class Learner:
@@ -65,10 +72,12 @@ class Learner:
         self.engines = len({lane.upstream for lane in lanes})
         self._budget = Budget(terms.exploration)
         self._rng, self._clock, self._told = terms.rng, terms.clock, told
+        self._identify, self.turns = terms.identify, Turns()
         self._running: Counter[str] = Counter()
         self._answered: Counter[str] = Counter()
         self._holders: OrderedDict[int, str] = OrderedDict()
         self._prefill = Moments()
+        self._guards: defaultdict[Cell, Guard] = defaultdict(Guard)
 
     @contextmanager
     def track(self, lane: str, counted: Callable[[str], AbstractContextManager[None]]) -> Iterator[None]:
@@ -92,6 +101,26 @@ class Learner:
         """Say how a request would be decided that tries nothing; leaves no trace."""
         return self._weighed(cell, table, ready, prefix, 0.0)
 
+    def snapshot(self) -> dict[str, Any]:
+        """Give all that is known and done at this moment, as JSON; see `view.as_json`."""
+        now, alone = self._clock(), [(name, 1) for name in self._lanes]
+        return as_json(
+            View(
+                estimates={cell: self.ledger.estimates(cell, alone, now) for cell in list(self.ledger.cells)},
+                positions=self.ledger.positions,
+                lost=self.lost(),
+                watches=dict(self.ledger.watches),
+                allowance=self._budget.common,
+                applied=self._applied,
+            )
+        )
+
+    def lost(self) -> dict[Cell, tuple[int, float]]:
+        """Say of each cell's last requests how many they are, and what share of their tokens drafters cost them."""
+        return {
+            cell: (len(guard.seen), guard.lost / guard.tokens) for cell, guard in self._guards.items() if guard.tokens
+        }
+
     def _follow(self, prefix: Prefix, lane: str) -> None:
         """Note which engine holds a conversation's prefix, now that a request of it goes there."""
         self._holders[prefix.conversation] = self._lanes[lane].upstream
@@ -103,6 +132,7 @@ class Learner:
         """Learn from one finished request, if anything was to be generated."""
         if outcome.decision is None or outcome.cell is None:
             return
+        self._listen(outcome, outcome.decision, outcome.cell)
         lane = outcome.decision.lane
         taught = self._lesson(outcome, lane)
         self._told.lesson(lane, taught if isinstance(taught, str) else "learned")
@@ -110,6 +140,7 @@ class Learner:
             return
         self.changes += 1
         self._time_prefill(outcome)
+        self._hold_against_body(outcome)
         for drift in self.ledger.learn(taught, self._clock()):
             self._budget.renew()
             self._told.drift(drift)
@@ -127,6 +158,20 @@ class Learner:
                 return "warming"
         return taught
 
+    def _listen(self, outcome: Outcome, decision: Decision, cell: Cell) -> None:
+        """Hear in which language an answer came."""
+        if outcome.end == "complete" and outcome.sample and self._identify and decision.conversation is not None:
+            self.turns.heard(decision.conversation, cell.language, outcome.sample.language(self._identify))
+
+    def _hold_against_body(self, outcome: Outcome) -> None:
+        """Count what a request lost against no drafter, by what was believed of the body when it was decided."""
+        decision, cell = outcome.decision, outcome.cell
+        tokens, spent = outcome.completion_tokens, outcome.generation_time
+        if decision and decision.weighing and cell and tokens and spent:
+            body = max((each.decode_rate for each in decision.weighing.estimates if not each.drafts), default=0.0)
+            drafted = self._lanes[decision.lane].drafts
+            self._guards[cell].count(tokens, spent * body - tokens if drafted and body else 0.0)
+
     def _time_prefill(self, outcome: Outcome) -> None:
         first, tokens = outcome.time_to_first_token, outcome.prompt_tokens
         if first and tokens and tokens >= _TIMED:
@@ -136,21 +181,27 @@ class Learner:
         self, cell: Cell, table: Decision, ready: Collection[str], prefix: Prefix | None, allowance: float
     ) -> Decision:
         names = [candidate.lane for candidate in table.candidates if candidate.lane in ready]
+        conversation = prefix.conversation if prefix else None
         if table.reason not in _OPEN or not names:
-            return replace(table, batch=self._batch(table.lane))
+            return replace(table, batch=self._batch(table.lane), conversation=conversation)
         now = self._clock()
         estimates = self.ledger.estimates(cell, self._batches(names), now)
         options = self._priced(estimates, cell, prefix) if prefix and self.engines > 1 else estimates
-        pick = thompson.pick(options, allowance, self._rng.random() if allowance > 0 else 0.0)
+        barred = self._barred(cell, options)
+        pick = thompson.pick(options, allowance, self._rng.random() if allowance > 0 else 0.0, barred)
         if pick.cost:
             self._budget.spend(cell, pick.cost)
         weighing = Weighing(pick.lane, pick.best, pick.propensity, self._applied, estimates, pick.shares)
         if not self._applied:
-            return replace(table, batch=self._batch(table.lane), weighing=weighing)
+            return replace(table, batch=self._batch(table.lane), weighing=weighing, conversation=conversation)
         candidates = _candidates(table, estimates)
         fastest = candidates[0].lane
         reason: Reason = "explored" if pick.lane != pick.best else "learned" if pick.lane == fastest else "kept"
-        return Decision(pick.lane, reason, candidates, self._batch(pick.lane), weighing)
+        return Decision(pick.lane, reason, candidates, self._batch(pick.lane), weighing, conversation)
+
+    def _barred(self, cell: Cell, options: Sequence[Estimate]) -> Collection[int]:
+        guard = self._guards.get(cell)
+        return guard.barred(options, self.ledger.answers(cell)) if guard else ()
 
     def _priced(self, estimates: Sequence[Estimate], cell: Cell, prefix: Prefix) -> list[Estimate]:
         """Take off what it costs to read a conversation's prefix again, on engines that don't hold it."""

@@ -14,6 +14,7 @@ from serve.proxy.dialect import Dialect
 from serve.proxy.fingerprint import Stamp
 from serve.proxy.naming import renamed
 from serve.proxy.progress import Progress
+from serve.routing.sample import Sample
 
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 _STREAM_HEADERS = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
@@ -27,7 +28,8 @@ def _marks(dialect: Dialect, stamped: bool) -> sse.Marks:
 class Answer:
     """Receives one engine's answer. `named` gives the router's own headers, `model` is the name to put into it.
 
-    With a `stamp`, the usage chunk is there only because the router asked for it: the client doesn't get it.
+    A `sample` gets to see what came. With a `stamp`, the usage chunk is there only because the router asked for it: the
+    client doesn't get it.
     """
 
     def __init__(
@@ -40,15 +42,18 @@ class Answer:
         *,
         model: str | None,
         stamp: Stamp | None,
+        sample: Sample | None = None,
     ) -> None:
         self.source: Source | None = None
         self._client, self._progress, self._dialect, self._clock = client, progress, dialect, clock
         self._named_headers, self._model, self._stamp = named, model, stamp
+        self._sample = sample
         self._head = Head(0, {})
         self._streams = False
         self._parts: list[bytes] = []
         self._splitter = sse.Splitter()
         self._marks = _marks(dialect, stamp is not None)
+        self._between_events = model is None  # so that events without a mark may pass unread
 
     def on_head(self, head: Head, source: Source) -> Exception | None:
         """Refuse what no client should get, so that another lane stands in."""
@@ -64,10 +69,19 @@ class Answer:
 
     def on_data(self, chunk: bytes) -> None:
         """Pass a stream on; keep the part of a whole answer."""
+        if self._sample is not None:
+            self._sample.add(chunk)
         if not self._streams:
             self._parts.append(chunk)
-        elif block := self._passing(chunk):
-            self._start_stream()
+            return
+        if self._between_events and (events := self._marks.plain(chunk)):
+            self._progress.output(events, self._clock())
+            block = chunk
+        else:
+            block = self._looked_through(chunk)
+        if block:
+            if not self._progress.sent:
+                self._start_stream()
             self._client.write(block)
 
     def finish(self) -> None:
@@ -89,13 +103,15 @@ class Answer:
         if self._progress.sent and self._stamp and (held := self._stamp.release()):
             self._client.write(held)
 
-    def _passing(self, chunk: bytes) -> bytes:
-        """Give what of a chunk may go to the client: nearly always all of it, as it is."""
+    def _looked_through(self, chunk: bytes) -> bytes:
+        """Give what of a chunk may go to the client, looking at each event from the first that isn't plain output."""
+        plain = self._marks.before(chunk) if self._between_events else 0
+        if plain:
+            self._progress.output(chunk.count(sse.BOUNDARY, 0, plain), self._clock())
+        read = b"".join([chunk[:plain], *[self._read(event) for event in self._splitter.feed(chunk[plain:])]])
         held = self._stamp is not None and self._stamp.held
-        if self._model is None and self._splitter.empty and not held and self._marks.plain(chunk):
-            self._progress.output(chunk.count(sse.BOUNDARY), self._clock())
-            return chunk
-        return b"".join([self._read(event) for event in self._splitter.feed(chunk)])
+        self._between_events = self._model is None and self._splitter.empty and not held
+        return read
 
     def _read(self, event: bytes) -> bytes:
         """Give one event as the client gets it; empty if it shouldn't, or not yet."""

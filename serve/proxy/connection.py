@@ -1,7 +1,7 @@
 """One connection to an engine: writes a request, hands the answer's bytes on as they come, and is used again.
 
-Nothing waits between the engine's socket and whoever receives the answer: head and chunks are passed on inside the call
-that read them. Only the end of an exchange wakes a task.
+Nothing waits between the engine's socket and whoever receives the answer: head and content are passed on inside the
+call that read them, what one read brought in one piece. Only the end of an exchange wakes a task.
 """
 
 import asyncio
@@ -72,7 +72,9 @@ class Connection(asyncio.Protocol):
         self._done: asyncio.Future[None] | None = None
         self._patience = Patience(0, 0)
         self._timer: asyncio.TimerHandle | None = None
+        self._due = self._looked_at = 0.0
         self._paused = False
+        self._parts: list[bytes] = []  # content of the read that is being parsed
         self.idle_since = 0.0
 
     @property
@@ -90,12 +92,10 @@ class Connection(asyncio.Protocol):
         self._done = self._loop.create_future()
         self._expect_answer()
         self._transport.write(request)
-        self._timer = self._loop.call_later(patience.first_byte, self._look_at_clock)
+        self._expect_by(self._loop.time() + patience.first_byte)
         try:
             await self._done
         finally:
-            self._timer.cancel()
-            self._timer = None
             if not (self._complete and self._keep_alive):
                 self.close()
             self._receiver = self._done = None
@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
         """Read on."""
         if self._paused:
             self._paused = False
-            self._last = self._loop.time()  # it was us who were silent
+            self._heard()  # it was us who were silent
             if not self._transport.is_closing():
                 self._transport.resume_reading()
 
@@ -123,20 +123,36 @@ class Connection(asyncio.Protocol):
         self._status = 0
         self._headers: dict[str, str] = {}
         self._head_bytes = 0
-        self._touched = self._answering = self._until_eof = self._complete = self._keep_alive = False
-        self._last = 0.0
+        self._touched = self._begun = self._answering = self._until_eof = self._complete = self._keep_alive = False
+
+    def _expect_by(self, due: float) -> None:
+        """Plan a look at the clock, unless one is planned before: waits are many, and a timer for each is dear."""
+        self._due = due
+        if self._timer is None or due < self._looked_at:
+            if self._timer:
+                self._timer.cancel()
+            self._looked_at = due
+            self._timer = self._loop.call_at(due, self._look_at_clock)
+
+    def _heard(self) -> None:
+        """Note that the engine isn't silent."""
+        due = self._loop.time() + self._patience.silence
+        if self._begun:
+            self._due = due
+        else:
+            self._begun = True
+            self._expect_by(due)
 
     def _look_at_clock(self) -> None:
-        """Give the exchange up if nothing came for too long; one timer an exchange, since chunks are many."""
-        if self._paused:
-            wait = self._patience.silence
-        elif self._last:
-            wait = self._last + self._patience.silence - self._loop.time()
-        else:
-            wait = 0
-        if wait > 0:
-            self._timer = self._loop.call_later(wait, self._look_at_clock)
-        elif self._last:
+        """Give the exchange up if nothing came for too long."""
+        self._timer = None
+        if self._done is None:
+            return
+        now = self._loop.time()
+        due = now + self._patience.silence if self._paused else self._due
+        if due > now:
+            self._expect_by(due)
+        elif self._begun:
             self._fail(EngineSilent("The engine stopped sending in the middle of its answer."))
         else:
             self._fail(EngineSilent("The engine took the request and said nothing."))
@@ -161,9 +177,13 @@ class Connection(asyncio.Protocol):
         self._touched = True
         try:
             self._parser.feed_data(data)
+            if self._parts:
+                self._hand_on()
         except httptools.HttpParserCallbackError as error:  # a fault of ours, not of the engine
             self._fail(cast(Exception, error.__context__))
         except httptools.HttpParserError as error:
+            if self._parts:
+                self._hand_on()
             self._fail(EngineFailed(f"The engine's answer isn't HTTP ({type(error).__name__})."))
         return None
 
@@ -176,6 +196,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Give up the exchange that was running, if one was."""
         self._on_closed(self)
+        if self._timer:
+            self._timer.cancel()
         if self._done and not self._done.done():
             why = type(exc).__name__ if exc else "closed"
             lost = ConnectionLost(f"The engine broke off ({why}).", unanswered=not self._touched)
@@ -211,19 +233,25 @@ class Connection(asyncio.Protocol):
         return None
 
     def on_body(self, chunk: bytes) -> None:
-        """Hand some content on."""
-        if not self._last and self._timer:
-            self._timer.cancel()
-            self._timer = self._loop.call_later(self._patience.silence, self._look_at_clock)
-        self._last = self._loop.time()
-        if self._receiver:
-            self._receiver.on_data(chunk)
+        """Keep some content until all of its read is parsed."""
+        self._parts.append(chunk)
 
     def on_message_complete(self) -> None:
         """End the exchange; an interim answer (1xx) is none."""
         if not self._answering or self._complete:
             return
+        if self._parts:
+            self._hand_on()
         self._complete = True
         self._receiver = None
         if self._done and not self._done.done():
             self._done.set_result(None)
+
+    def _hand_on(self) -> None:
+        """Hand on what a read brought of the content: a write for each of its chunks would cost more than all else."""
+        parts = self._parts
+        content = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
+        self._heard()
+        if self._receiver:
+            self._receiver.on_data(content)

@@ -58,10 +58,12 @@ class Pool:
             connection.close()
 
     async def _exchange(self, connection: Connection, request: bytes, receiver: Receiver, patience: Patience) -> None:
-        await connection.exchange(request, receiver, patience)
-        if connection.reusable:
-            connection.idle_since = asyncio.get_running_loop().time()
-            self._idle.append(connection)
+        try:
+            await connection.exchange(request, receiver, patience)
+        finally:  # a client that left just as its answer came to the end costs no connection
+            if connection.reusable:
+                connection.idle_since = asyncio.get_running_loop().time()
+                self._idle.append(connection)
 
     def _kept(self) -> Connection | None:
         if not self._idle:

@@ -1,6 +1,6 @@
 """What is known of a request while it runs, and the Outcome that it becomes. Reads events; moves no byte."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from serve.proxy import sse, vllm
 from serve.proxy.dialect import Dialect
@@ -28,7 +28,7 @@ class Progress:
     events: int = 0
     first: float | None = None
     last: float | None = None
-    report: vllm.Report = field(default_factory=vllm.Report)
+    report: vllm.Report = vllm.UNREPORTED
 
     def output(self, events: int, now: float) -> None:
         """Note events that carry output and nothing else."""
@@ -55,10 +55,11 @@ class Progress:
         return False
 
     def decode_rate(self) -> float | None:
-        """Output tokens per second after the first: by our own clock on streams, by the engine's on whole answers."""
+        """Output tokens per second after the first.
+
+        By our own clock where a stream took its time; by the engine's on whole answers and streams that came at once.
+        """
         tokens = self.report.completion_tokens
-        if self.first is not None and self.last is not None:
-            spent: float | None = self.last - self.first
-        else:
-            spent = self.report.generation_time
+        ours = self.last - self.first if self.first is not None and self.last is not None else 0
+        spent = ours or self.report.generation_time
         return (tokens - 1) / spent if tokens and tokens > 1 and spent else None

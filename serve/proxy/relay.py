@@ -7,11 +7,8 @@ client's connection belongs to: `run` takes any Client, and calling it as an ASG
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -29,19 +26,16 @@ from serve.errors import (
 from serve.proxy import answer, vllm
 from serve.proxy.answer import Answer
 from serve.proxy.client import AsgiClient, Client
-from serve.proxy.dialect import DIALECTS, RESPONSES, Dialect
 from serve.proxy.fingerprint import Stamp
+from serve.proxy.job import Job, Wiring
 from serve.proxy.progress import Progress
 from serve.proxy.upstream import Upstream
 from serve.routing.cell import Cell
 from serve.routing.lane import Lane
 from serve.routing.language import UNDETERMINED
-from serve.routing.outcome import Asked, Outcome
+from serve.routing.outcome import Outcome
 from serve.routing.policy import Decision
-
-Observe = Callable[[Outcome], None]
-Track = Callable[[str], AbstractContextManager[None]]
-Clock = Callable[[], float]
+from serve.routing.sample import Sample
 
 _FAREWELL = 1.0
 """Seconds in which a client that reads slowly may take the error that ends its answer when the router stops."""
@@ -49,64 +43,18 @@ _FAREWELL = 1.0
 HEADERS = ("x-polydraft-lane", "x-polydraft-language", "x-polydraft-reason")
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One admitted request: where it may go, preferred lane first, and what the relay has to know of it.
-
-    `path` is the engine's, with the query; `payload` is None where the request has none, and `raw` is what the client
-    sent of it; `model` is the name that the client used, where it isn't the engine's own; `finished` is told the
-    outcome beside the observers of all requests.
-    """
-
-    request_id: str
-    endpoint: Asked
-    cell: Cell | None
-    decision: Decision
-    lanes: tuple[Lane, ...]
-    payload: Mapping[str, Any] | None
-    headers: Mapping[str, str]
-    streamed: bool
-    wants_usage: bool
-    path: str
-    raw: bytes = b""
-    method: str = "POST"
-    model: str | None = None
-    finished: Observe | None = None
-
-    @property
-    def dialect(self) -> Dialect:
-        """What this request's events mean; whatever streams and isn't one of the four that generate is a response."""
-        return DIALECTS.get(self.endpoint, RESPONSES)
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What a relay works with: engines by base URL, the model's name there, observers, and the clock (seconds).
-
-    `ping` is how many seconds a stream may say nothing to its client before a comment does; 0 is never.
-    """
-
-    model: str
-    upstreams: Mapping[str, Upstream]
-    shared: frozenset[str]
-    observers: Sequence[Observe]
-    track: Track
-    waits: Track
-    clock: Clock
-    ping: float = 0
-
-
 class Relay(Response):
     """The response of one job: writes its own head, once an engine has sent some content."""
 
     def __init__(self, job: Job, wiring: Wiring, started: float) -> None:
-        super().__init__()
+        self.background = None  # all that FastAPI asks of a Response, whose constructor makes headers that nobody sends
         self._job, self._wiring = job, wiring
         self._dialect = job.dialect
         self._progress = Progress(started, job.lanes[0], job.decision)
         self._answer: Answer | None = None
         self._pinger: asyncio.TimerHandle | None = None
         self._observed = False
+        self._sample: Sample | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer through an ASGI server, or stop at once when the client leaves."""
@@ -231,17 +179,21 @@ class Relay(Response):
         if job.payload is not None:
             shared = lane.upstream in wiring.shared
             payload = vllm.prepare(job.payload, job.raw, job.endpoint, wiring.model, lane, shared=shared)
-        async with upstream.slots.one(partial(wiring.waits, lane.name)):
+        taken = await upstream.slots.take(partial(wiring.waits, lane.name))
+        try:
             if not upstream.ready:  # it may have failed while the request stood in line
                 raise LaneNotReady("The engine isn't ready any more; try again in a few seconds.")
             with wiring.track(lane.name):
                 self._answer = self._receiver(client, upstream)
                 await upstream.send(job.method, job.path, payload, job.headers, self._answer, streamed=job.streamed)
                 self._answer.finish()
+        finally:
+            upstream.slots.give_back(taken)
 
     def _receiver(self, client: Client, upstream: Upstream) -> Answer:
         job = self._job
         as_asked = job.wants_usage or self._dialect.counts
+        self._sample = Sample() if self._wiring.sampled and job.cell is not None else None
         return Answer(
             client,
             self._progress,
@@ -250,6 +202,7 @@ class Relay(Response):
             self._named,
             model=job.model,
             stamp=None if as_asked else Stamp(upstream.fingerprint),
+            sample=self._sample,
         )
 
     def _arm(self, client: Client, last: float) -> None:
@@ -274,12 +227,12 @@ class Relay(Response):
 
     def _observe(self) -> None:
         self._observed = True
-        outcome = _outcome(self._job, self._progress, self._wiring.clock())
+        outcome = _outcome(self._job, self._progress, self._wiring.clock(), self._sample)
         for observe in (*self._wiring.observers, *filter(None, [self._job.finished])):
             observe(outcome)
 
 
-def _outcome(job: Job, progress: Progress, now: float) -> Outcome:
+def _outcome(job: Job, progress: Progress, now: float, sample: Sample | None) -> Outcome:
     report = progress.report
     return Outcome(
         request_id=job.request_id,
@@ -297,6 +250,7 @@ def _outcome(job: Job, progress: Progress, now: float) -> Outcome:
         prompt_tokens=report.prompt_tokens,
         completion_tokens=report.completion_tokens,
         acceptance=report.acceptance if progress.lane.drafts else None,
+        sample=sample,
     )
 
 

@@ -3,8 +3,8 @@
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from serve.errors import EngineBusy
 
@@ -21,9 +21,13 @@ class Slots:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._mean = 1.0  # seconds that a place was held, lately
 
-    @asynccontextmanager
-    async def one(self, waits: Callable[[], AbstractContextManager[None]] = nullcontext) -> AsyncIterator[None]:
-        """Hold a place for as long as the context lasts; `waits` is entered while there is none.
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._waiting)
+
+    async def take(self, waits: Callable[[], AbstractContextManager[None]] = nullcontext) -> float:
+        """Take a place, which `give_back` frees, and give the time of it; `waits` is entered while there is none.
 
         Raises EngineBusy if the line is full.
         """
@@ -33,12 +37,12 @@ class Slots:
                 await self._wait()
         else:
             self.running += 1
-        taken = self._clock()
-        try:
-            yield
-        finally:
-            self._mean += _WEIGHT * (self._clock() - taken - self._mean)
-            self._give_back()
+        return self._clock()
+
+    def give_back(self, taken: float) -> None:
+        """Free a place that was taken at that time."""
+        self._mean += _WEIGHT * (self._clock() - taken - self._mean)
+        self._give_back()
 
     def _refuse_if_full(self) -> None:
         if len(self._waiting) >= self._queue:

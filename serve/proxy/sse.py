@@ -23,22 +23,30 @@ class Marks:
         self._starts, self._inside = starts, inside
         self._all = (*starts, *inside)
 
-    def plain(self, chunk: bytes) -> bool:
-        """Tell whether a chunk is whole events, none of which starts with or has in it what marks the others.
+    def plain(self, chunk: bytes) -> int:
+        """Count the events of a chunk of whole events none of which has what marks the others; 0 if it isn't one.
 
-        It may say no where yes would be right; the events then are looked at, and pass all the same.
+        It may say 0 where another number would be right; the events then are looked at, and pass all the same.
         """
         if not chunk.endswith(BOUNDARY) or b"\r" in chunk:
-            return False
-        marks = self._inside
-        if chunk.find(BOUNDARY) < len(chunk) - len(BOUNDARY):  # several events
-            marks = self._all
-        elif chunk.startswith(self._starts):
-            return False
-        for mark in marks:  # noqa: SIM110  # a generator for `any` would cost more than what it looks for
+            return 0
+        events, marks = chunk.count(BOUNDARY), self._all
+        if events == 1:  # which is nearly always what comes
+            if chunk.startswith(self._starts):
+                return 0
+            marks = self._inside
+        for mark in marks:  # a generator for `any` would cost more than what it looks for
             if mark in chunk:
-                return False
-        return True
+                return 0
+        return events
+
+    def before(self, chunk: bytes) -> int:
+        """Tell how many bytes at a chunk's beginning are plain, if it isn't wholly; it may say too few."""
+        end = chunk.rfind(BOUNDARY) + len(BOUNDARY)
+        for mark in (b"\r", *self._all):
+            if (at := chunk.find(mark, 0, end)) >= 0:
+                end = chunk.rfind(BOUNDARY, 0, at) + len(BOUNDARY)
+        return end if end >= len(BOUNDARY) else 0
 
 
 class Splitter:

@@ -8,8 +8,8 @@ number that may be wrong must never reach a metric, and must never break an answ
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 from serve.proxy import quick_json
 from serve.routing.lane import Lane
@@ -23,8 +23,7 @@ HEALTH = "/health"
 VERSION = "/version"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What an engine says of one request: token counts, times in seconds, acceptance; None is "not said".
 
     `time_to_first_token` includes the wait in the engine's queue; `generation_time` runs from first to last token.
@@ -35,6 +34,9 @@ class Report:
     time_to_first_token: float | None = None
     generation_time: float | None = None
     acceptance: Acceptance | None = None
+
+
+UNREPORTED = Report()
 
 
 def prepare(payload: Mapping[str, Any], raw: bytes, endpoint: Asked, model: str, lane: Lane, *, shared: bool) -> bytes:
@@ -90,7 +92,7 @@ _SAMPLING_EPSILON = 1e-5
 def report(answer: object) -> Report:
     """Read an answer, or the event of a stream that has the counts; never raises."""
     if not isinstance(answer, dict):
-        return Report()
+        return UNREPORTED
     answer = _object(answer.get("response")) or answer  # what the last event of a response's stream wraps
     usage, metrics = _object(answer.get("usage")), _object(answer.get("metrics"))
     return Report(
@@ -114,17 +116,19 @@ def decode(raw: bytes) -> object:
 
 def _acceptance(reported: Mapping[str, Any]) -> Acceptance | None:
     """Turn the histogram (steps by number of accepted drafts) into counts a position, if it agrees with the totals."""
+    if not reported:
+        return None
     steps, drafted = _count(reported.get("num_spec_steps")), _count(reported.get("num_draft_tokens"))
     accepted = _count(reported.get("num_accepted_draft_tokens"))
     histogram = reported.get("acceptance_histogram")
     if steps is None or drafted is None or accepted is None or not isinstance(histogram, list):
         return None
-    if any(_count(bin_) is None for bin_ in histogram) or accepted > drafted:
+    if None in map(_count, histogram) or accepted > drafted:
         return None
-    if sum(histogram) != steps or sum(number * bin_ for number, bin_ in enumerate(histogram)) != accepted:
+    per_position = list(accumulate(reversed(histogram)))[::-1]  # steps that accepted so many drafts, or more
+    if (per_position[0] if per_position else 0) != steps or sum(per_position[1:]) != accepted:
         return None
-    per_position = tuple(sum(histogram[position:]) for position in range(1, len(histogram)))
-    return Acceptance(steps, drafted, accepted, per_position)
+    return Acceptance(steps, drafted, accepted, tuple(per_position[1:]))
 
 
 def _object(value: object) -> Mapping[str, Any]:

@@ -17,6 +17,15 @@ _LAST_LATIN = "\u024f"
 _PHRASE = re.compile(r"\W*[^\W\d_]+ [^\W\d_]+[\W\d]*$")  # two words and no more
 _NAME = 16  # letters of a name or word in the midst of a Latin sentence
 _SENTENCE = 2.5  # of `words.weigh`
+_TITLE = 3  # words
+_TOLD = 3  # letters that nobody writes who doesn't speak the language, beside a title in Latin letters
+_ORDERS = re.compile(
+    r"\b(?:what|how|why|which|who|when|where|is|are|can|could|should|would|do|does|did|please|pls|plz|explain|tell|write|reply"
+    r"|answer|summari[sz]e|sum|fix|make|give|list|correct|check|convert|create|find|show|continue|describe|rewrite|shorten"
+    r"|improve|proofread|classify|extract|name|about|of|in|from|for|hello|hi|hey|thanks|was|wie|warum|bitte|und|der|die|das|ist"
+    r"|comment|pourquoi|que|le|la|les|est|cómo|el|los|es|como|o|come|il|hoe|jak|czy|co|nasıl|apa)\b",
+    re.IGNORECASE,
+)
 # Words for what one does with foreign words, in Latin script.
 _OF_WORDS = re.compile(
     r"\b(?:translat|mean|say(?:s|ing)?\b|said\b|pronounc|pronunciation|differen|word\b|phrase\b|sentence\b|characters?\b"
@@ -89,9 +98,16 @@ def _among_material(text: str) -> str:
         return latin
     if asked and (opens or closes):
         return text if of_words else other
+    if not of_words and len(other) >= _TOLD and (closes or opens) and _titled(latin):
+        return other
     if of_others or opens:
         return text
     if hits >= 2 and _ASKS.search(latin):
         return latin
     named = not closes and len(runs) == 1 and len(other) < _NAME
     return latin if named and max(words.weigh(latin).values(), default=0.0) >= _SENTENCE else text
+
+
+def _titled(latin: str) -> bool:
+    """Say whether Latin words are several and ask for nothing, as a title's or a message's."""
+    return len(_LATIN_WORD.findall(latin)) >= _TITLE and not _ORDERS.search(latin)

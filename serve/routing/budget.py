@@ -1,18 +1,20 @@
-"""How much time may still be lost by trying lanes: earned by each cell's requests, spent by its tries."""
+"""How much time may still be lost by trying lanes: earned by requests, spent by tries.
+
+Half of it is each cell's own, half is what all cells have together: with the first a small cell learns too, with the
+second whichever cell comes by tries a lane that hasn't been tried for long.
+"""
 
 from serve.routing.cell import Cell
 from serve.routing.thompson import DEAREST
 
-_FIRST = 0.3
-"""Requests' time that a cell begins with: little, since most of what a lane does in it is known from other cells."""
-_COMMON = 6.0
-"""What all cells have together, to learn what the lanes are like at all."""
+_COMMON = 5.0
+"""Requests' time that all cells have together at first, to learn what the lanes are like at all, and at most."""
 _RENEWED = 2.0
 """What they have at least after a lane has changed."""
 
 
 class Budget:
-    """Allowances in requests' time; each request earns its cell `share` of one."""
+    """Allowances in requests' time; each request earns `share` of one."""
 
     def __init__(self, share: float) -> None:
         self._share = share
@@ -23,14 +25,20 @@ class Budget:
         """Count a request; gives what may be lost on it. Nothing is ever tried where the share is 0."""
         if self._share <= 0:
             return 0.0
-        left = self._left[cell] = min(DEAREST, self._left.get(cell, _FIRST) + self._share)
+        left = self._left[cell] = min(DEAREST, self._left.get(cell, 0.0) + self._share / 2)
+        self._common = min(_COMMON, self._common + self._share / 2)
         return left + self._common
+
+    @property
+    def common(self) -> float:
+        """What all cells have together."""
+        return self._common
 
     def spend(self, cell: Cell, cost: float) -> None:
         """Count a try: out of what cells have in common, as long as there is any of it."""
         common = min(cost, self._common)
         self._common -= common
-        self._left[cell] = self._left.get(cell, _FIRST) - (cost - common)
+        self._left[cell] = self._left.get(cell, 0.0) - (cost - common)
 
     def renew(self) -> None:
         """Let more be tried: a lane has changed."""

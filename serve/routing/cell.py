@@ -198,8 +198,9 @@ def _spoken(conversation: Conversation, prose: Prose, asked: str, identify: Iden
     before = _before(conversation, identify)
     chinese = before if before in ("zh-Hant", "yue") else "zh-Hans"
     language = language_of(asking(without_messages(asked)), identify, chinese=chinese) if asked else UNDETERMINED
-    if language == UNDETERMINED and len(prose.paragraphs) > 1:
-        language = language_of("\n".join(prose.paragraphs), identify)
+    if len(prose.paragraphs) > 1 and (language == UNDETERMINED or (language in CYRILLIC and len(asked) < _TERMS)):
+        whole = language_of("\n".join(prose.paragraphs), identify)
+        language = whole if language == UNDETERMINED or whole in possible(asked) else language
     if language == UNDETERMINED and asked:
         language = _foreign(language_of(opening(asked), identify))
     if before in (language, UNDETERMINED):
@@ -299,8 +300,18 @@ def _stays(conversation: Conversation, language: str, before: str, identify: Ide
     asked = edges("\n".join(read(conversation.earlier).paragraphs), _ASKED)
     order = wording(asked)
     if directive.target(order) == before:
-        return directive.lasts(asked)
+        single = directive.translates(order) and len(asked) < _ROLE
+        return directive.lasts(asked) or (not single and _works_on(conversation.user))
     if directive.translates(order) or language_of(asked, identify) != language:
         return False
     said = words.weigh(conversation.answer)
     return said.get(language, 0.0) <= said.get(before, 0.0)
+
+
+_CHANGE = 60  # characters of a wish about the answer before
+_ROLE = 200  # characters of an order to translate that describes more than one text's translation
+
+
+def _works_on(message: str) -> bool:
+    """Say whether a follow-up wants the answer changed or carried on, and asks nothing new: "make it shorter"."""
+    return len(message) < _CHANGE and not message.rstrip().endswith(("?", "？"))

@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from serve.routing import directive
-from serve.routing.language import Identify, language_of
-from serve.routing.prose import read
+from serve.routing.language import UNDETERMINED, Identify, language_of
+from serve.routing.prose import edges, read
 from serve.routing.wording import wording
 
 _LABELLED = 300  # characters read before a label
@@ -29,6 +29,10 @@ def completed(prompt: Any, identify: Identify) -> tuple[str, str]:
             return language_of(text[:_LABELLED], identify), "json"
     if (prose.code or '"""' in tail) and len(text) < 40:
         return commented(tail, identify), "code"
+    if _OPEN.search(tail) and _MARKED.search(prompt[-2_000:]):
+        said = commented(edges(prompt), identify)
+        if said != UNDETERMINED:
+            return said, "code"
     order = wording(text)
     language = directive.target(order) if directive.translates(order) else None
     kind = "translation" if language else "code" if prose.code or tail.startswith(_OPENS_CODE) else "prose"
@@ -36,8 +40,16 @@ def completed(prompt: Any, identify: Identify) -> tuple[str, str]:
 
 
 _OPENS_CODE = ("//", "-- ", "/*", "#!")
+_OPEN = re.compile(
+    r"(?:[{(]|\*/|\"{3}|'{3}|[=-]>)\s*\Z"
+    r"|\n[ \t]*(?:def|fun|func|function|fn|sub|public|private|static|class|const|let|var|export)\b[^\n]*\s*\Z"
+)
+"""What code that is to be continued ends with."""
+_MARKED = re.compile(r"^[ \t]*(?:/\*|//|\* |# )|\"{3}|'{3}", re.MULTILINE)
 _COMMENT = re.compile(
-    r"^[ \t]*(?:#(?!!)|//+|--|/?\*+)[ \t]+([^\W\d_]\S* \S+[^;{\n]*|\S+ \S+ .*|.*[^\x00-\x7f]{4}.*)$", re.MULTILINE
+    r"^[ \t]*(?:#(?!!)|//+|--|/?\*+)[ \t]+(?!>>>|\S+\(.*==)"
+    r"([^\W\d_]\S* \S+[^;{\n]*|\S+ \S+ .*|.*[^\x00-\x7f]{4}.*)$",
+    re.MULTILINE,
 )
 _DOCSTRING = re.compile(
     r"(?:\"{3}|'{3})\s*([^\"'\s]\S* .*?|[^\"'\x00-\x7f].*?)(?:\"{3}|'{3}|\n\s*(?:\n|>>>|:\w|@\w|Args)|\Z)", re.DOTALL

@@ -40,8 +40,11 @@ def target(text: str) -> str | None:
 
 
 _LASTS = re.compile(
-    r"from now on|always|for the rest|every (?:time|answer|message)|all (?:your|further|future)|throughout"
-    r"|ab jetzt|ab sofort|immer|à partir de maintenant|désormais|toujours|a partir de ahora|siempre"
+    r"from (?:now|here) on|\bnow (?:in|reply|answer|speak|write)\b|\bnow\W*$"
+    r"|\blet'?s (?:speak|talk|chat|switch|continue|do)\b|\bswitch to\b|always|for the rest"
+    r"|every (?:time|answer|message)|all (?:your|further|future)|throughout|ab jetzt|ab sofort|jetzt auf|lass uns"
+    r"|immer|maintenant en|ahora en|adesso in|agora em|nu på|nå på|teraz po|а теперь|à partir de maintenant|désormais"
+    r"|toujours|a partir de ahora|siempre"
     r"|d'ora in poi|sempre"
     r"|a partir de agora|vanaf nu|altijd|alltid|altid|aina|mindig|zawsze|vždy|mereu|her zaman"
     r"|从现在|從現在|以后|以後|接下来|接下來|始终|一律|以降|今後|これから|常に|すべて|앞으로|지금부터"

@@ -120,3 +120,32 @@ def opening(text: str) -> str | None:
         if tag:
             return tag
     return None
+
+
+_FIRST_WORDS = {
+    "de": "wann warum wieso weshalb welche welcher welches wo wer finde füge spiel spiele zeige erinnere schalte suche"
+    " stelle",
+    "fr": "quand pourquoi comment quel quelle quels quelles combien ajoute mets joue cherche montre règle lance",
+    "es": "cuándo quién cómo dónde cuánto cuántos cuál cuáles quien cuando donde añade pon busca muéstrame",
+    "pt": "quem onde quantos quanto adicione coloque toque procure",
+    "it": "dove perché quale quali quanto mostrami aggiungi riproduci imposta trova vota metti cerca ricordami",
+    "nl": "wanneer waarom welke waar voeg zet speel zoek toon herinner",
+    "sv": "när vem varför vilken vilket vilka lägg spela visa",
+    "da": "hvornår hvilken hvilket tilføj afspil",
+    "no": "hva når hvorfor legg spill",
+    "fi": "milloin miksi kuka missä lisää soita etsi",
+    "et": "selgita kirjuta leia lisa",
+    "pl": "kiedy gdzie dlaczego kto włącz ustaw znajdź pokaż",
+    "cs": "kdy kdo proč přidej pusť najdi",
+    "sr": "dodeli pusti prikaži nađi",
+    "hu": "mikor miért hogyan hol",
+    "ro": "când cine adaugă",
+    "tr": "kim hangi neden nasıl",
+    "id": "siapa kapan mengapa bagaimana dimana tambahkan putar",
+}
+_OPENER = {word: tag for tag, listed in _FIRST_WORDS.items() for word in listed.split()}
+
+
+def first_word(text: str) -> str | None:
+    """Name the language of the word that asks and that a text opens with: what follows may be an English title."""
+    return _OPENER.get(text[: text.find(" ")].lower())

@@ -22,9 +22,18 @@ def instruction_of(prose: Prose) -> str:
     asks = last.endswith(("?", "？"))
     if first.endswith(("?", "？")) or (first.endswith((":", "：")) and not (asks and len(first) < 30)):
         return first
-    if asks or task.sets_to_work(last) or 3 * len(last) < len(first):
+    if asks or task.sets_to_work(last) or (3 * len(last) < len(first) and not _is_item(last, first)):
         return last
     return first
+
+
+_SENTENCE, _ITEM = 200, 3  # characters of what is to be done with an item of so many words
+_UNSPACED = "\u2e80"  # where the scripts begin that write no spaces between words
+
+
+def _is_item(last: str, first: str) -> bool:
+    """Say whether a few words are what a sentence before them is about: "give some national dishes.", "Italy"."""
+    return len(first) < _SENTENCE and len(last.split()) <= _ITEM and all(c < _UNSPACED for c in last)
 
 
 _QUESTION_LABEL = re.compile(

@@ -6,11 +6,12 @@ The model is handed in; only `load` makes one.
 
 import math
 import re
+from array import array
 from collections.abc import Callable, Sequence
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
-from serve.routing import greetings, romanised, script, words
+from serve.routing import greetings, romanised, script, siblings, words
 
 Identify = Callable[[str], Sequence[tuple[str, float]]]
 """A model: prose in, (tag of one of `MODELLED`, probability) out, the likeliest first."""
@@ -38,6 +39,7 @@ LANGUAGES: tuple[str, ...] = (*MODELLED, *BY_SCRIPT, UNDETERMINED)
 _CANDIDATES = 5
 _CERTAIN = 0.8  # probability; no threshold below is higher
 _BEYOND_DOUBT = 0.99  # probability against which two words say nothing
+_MANY = 3  # words that no title is so sure to have
 _TWO_WORDS = 3.0  # of `words.weigh`: what two small words of few languages weigh
 _DOUBTFUL = 0.5  # probability below which the model's word says nothing against another sign
 _READ = 400  # characters
@@ -66,15 +68,18 @@ def load() -> Identify:
         full.nb_pc,
         full.nb_classes,
         full.tk_nextmove,
-        full.tk_output,
+        array("i", full.tk_output),  # as a list, each number is an object somewhere in memory
         norm_probs=True,
         tk_row=full.tk_row,
     )
+    tags = model.nb_classes
 
     def identify(text: str) -> Sequence[tuple[str, float]]:
-        first = model.classify(text)
-        # Ranking all languages costs a third more, and where one is certain no rule asks for the next.
-        return [first] if first[1] >= _CERTAIN else model.rank(text)[:_CANDIDATES]
+        scores = model._decide(text)  # `classify` and `rank` each call it, and both are needed for two texts in five
+        best = int(scores.argmax())
+        if (probability := float(scores[best])) >= _CERTAIN:  # where one is certain no rule asks for the next
+            return [(tags[best], probability)]
+        return [(tags[i], float(scores[i])) for i in (-scores).argsort(kind="stable")[:_CANDIDATES].tolist()]
 
     identify("Warm the caches before the first request comes.")
     return identify
@@ -94,15 +99,20 @@ def language_of(text: str, identify: Identify, *, chinese: str = "zh-Hans") -> s
             return _after_shorthand(text, identify)
     found = words.count(text)
     seen = script.dominant(text, latin_is_sentence=bool(found))
-    if seen.tag == "zh":
-        return chinese
     if seen.tag not in script.SHARED:
-        return seen.tag
+        return chinese if seen.tag == "zh" else seen.tag
+    if seen.tag == "Latn" and len(found) == 1 and found.get("en", 0) >= _MANY:
+        return "en"
     if seen.letters < 2:
         return UNDETERMINED
     if ("¿" in text or "¡" in text) and "en" not in found:
         return "es"  # no other language opens its questions so
-    return _modelled(text, seen, found, identify)
+    tag = _modelled(text, seen, found, identify)
+    if tag == "en":
+        return greetings.first_word(text) or tag
+    if tag not in siblings.FAMILY or (tag in siblings.LARGE and found.get(tag, 0) >= 2):
+        return tag
+    return siblings.told(text, tag) if seen.tag == "Latn" else tag
 
 
 _SHORTHAND = ("eli5", "tldr", "tl;d")
@@ -135,12 +145,10 @@ def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: I
     if written:
         found = {tag: hits for tag, hits in found.items() if tag in written}
     best, hits = max(found.items(), key=lambda item: item[1], default=(UNDETERMINED, 0))
+    others = sum(found.values()) - hits
     if "ms" in found and words.is_malay(text, found["ms"]):
         return "ms"
-    others = sum(found.values()) - hits
-    if (hits >= 3 and others * 4 <= hits) or (hits == 2 and not others and seen.letters < 60 and best != "en"):
-        return best
-    if hits and not others and (written or seen.letters < 12):
+    if _enough(seen.letters, best, hits, others, written):
         return best
     if not hits and not written and seen.letters < 4:
         return UNDETERMINED
@@ -148,6 +156,8 @@ def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: I
     tag, probability = ranked[0]
     if hits and (tag == best or (not others and frozenset((tag, best)) in _SIBLINGS)):
         return best
+    if seen.tag == "Latn" and tag in siblings.EQUAL:
+        probability = sum(p for other, p in ranked if other in siblings.FAMILY[tag])
     if probability >= _wanted(tag, hits, seen.letters) and (not written or tag in written):
         # Loanwords make English words of other languages: against the model's word, they don't count.
         sure = (
@@ -156,6 +166,15 @@ def _modelled(text: str, seen: script.Script, found: dict[str, int], identify: I
         return _among_terms(text) or sure if sure == "en" and "en" not in found else sure
     weighed = _weighed(text, ranked, seen.letters, written)
     return _by_letters(text, seen) if written and weighed == UNDETERMINED else weighed
+
+
+def _enough(letters: int, best: str, hits: int, others: int, written: frozenset[str] | None) -> bool:
+    """Say whether function words decide without the model: few words of one language, or many of it and few others."""
+    if hits >= 3 and others * 4 <= hits:
+        return True
+    return (hits > 0 and not others and (bool(written) or letters < 12)) or (
+        hits == 2 and not others and letters < 60 and best != "en"
+    )
 
 
 def _among_terms(text: str) -> str | None:
@@ -168,11 +187,19 @@ def _among_terms(text: str) -> str | None:
 def _ranked(text: str, found: dict[str, int], identify: Identify) -> Sequence[tuple[str, float]]:
     """Ask the model; Malay is Indonesian unless a word of its own says otherwise, for the model only guesses there."""
     ranked = identify(text[:_MODEL_READS])
+    if ranked[0][0] in ("mr", "ne") and ranked[0][1] < _DOUBTFUL and not found:
+        return [("hi", sum(p for _, p in ranked))]  # its neighbours are asked in too seldom to be guessed at
+    if ranked[0][0] == "bg" and ranked[0][1] < _CERTAIN and not found and not _BULGARIAN.search(text):
+        share = sum(p for tag, p in ranked if tag in ("bg", "ru"))
+        return [("ru", share), *(r for r in ranked[1:] if r[0] != "ru")]
     if "ms" in found or all(tag != "ms" for tag, _ in ranked[:2]):
         return ranked
     share = sum(p for tag, p in ranked if tag in ("id", "ms"))
     return sorted([("id", share), *(r for r in ranked if r[0] not in ("id", "ms"))], key=lambda r: -r[1])
 
+
+# What a Bulgarian phrase seldom lacks, and without which Russian, more asked in, is as likely.
+_BULGARIAN = re.compile(r"ъ|\w{2}(?:ата|ята|ото|ето|ите|ият|ия|ам|иш)\b|\b(?:се|си|от|със|във|без)\b", re.IGNORECASE)
 
 # Letters of few Cyrillic languages: whoever lacks a letter that is there is out.
 _CYRILLIC = (
@@ -195,6 +222,8 @@ _HARD = re.compile("ь(?!о)", re.IGNORECASE)  # Bulgarian writes the soft sign 
 _IN_U = r"\b(?!{0})\w{{3,}}у\b"  # the end of a Serbian object, which neither neighbour declines
 _NOT_BULGARIAN = re.compile(
     r"\b(?:како|шта|ко|где|кад|када|јер|преко|преку|зашто|каде|кој|која|који|које|колку|дека)\b|"
+    r"\b(?:для|если|чтобы|это|этот|эта|эти|этого|нужно|можно|найди|реши|тему|теме|методом)\b|"
+    r"\b(?!много\b|немного\b|строго\b|дълго\b)\w{3,}(?:ого|его|ому|ему|ами|ями|тся|ую|юю)\b|"
     + _IN_U.format("срещу|върху|между|помежду|измежду|бижу|гуру|табу|тату|шоу")
 )
 _NOT_MACEDONIAN = re.compile(
@@ -218,7 +247,7 @@ def _possible(text: str, letters: int, found: dict[str, int]) -> frozenset[str]:
     if "mk" in left and len(left) > 1 and _NOT_MACEDONIAN.search(lowered):
         left.discard("mk")
     listed = found.keys() & left
-    if letters >= 40 and "і" not in present and "ї" not in present:
+    if letters >= 35 and "і" not in present and "ї" not in present:
         left -= {"uk", "be"}
     if letters >= 20 and present.isdisjoint("ъщьюяйыэё") and (not listed or listed & {"sr", "mk"}):
         left &= {"sr", "mk"}

@@ -5,8 +5,9 @@ the logarithms of its two factors are about normal.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from serve.routing import pooling, step_time
 from serve.routing.cell import Cell
@@ -17,6 +18,7 @@ from serve.routing.lane import Lane
 from serve.routing.lesson import Lesson
 from serve.routing.moments import Moments
 from serve.routing.policy import Table
+from serve.routing.positions import Positions
 from serve.routing.step_time import Sums
 
 _STEPS_WITHIN = 10.0
@@ -72,7 +74,10 @@ class Ledger:
         self._steps = {names[lane_key]: sums for lane_key, sums in kept.steps.items() if lane_key in names}
         self._sizes = dict(kept.sizes)
         self._watches: dict[tuple[str, str, str], Watch] = {}
+        self._positions: dict[tuple[str, Cell], Positions] = {}
         self._aged = 0.0
+        self.drifted: set[str] = set()
+        """Keys of lanes that were corrected since somebody took note of it."""
         self._conclusions = Conclusions(lanes, table, self._acceptance, self._steps)
 
     def state(self) -> State:
@@ -82,6 +87,21 @@ class Ledger:
             (keys[lane], cell): moments for lane, cells in self._acceptance.items() for cell, moments in cells.items()
         }
         return State(acceptance, {keys[lane]: sums for lane, sums in self._steps.items()}, dict(self._sizes))
+
+    def adopt(self, state: State, moved: Iterable[str]) -> None:
+        """Take over a state that others have learned too; lanes that they corrected are watched anew."""
+        names = {key(lane): lane.name for lane in self._lanes.values()}
+        for cells in self._acceptance.values():
+            cells.clear()
+        for (lane_key, cell), moments in state.acceptance.items():
+            if lane_key in names:
+                self._acceptance[names[lane_key]][cell] = moments
+        self._steps.clear()
+        self._steps |= {names[lane_key]: sums for lane_key, sums in state.steps.items() if lane_key in names}
+        self._sizes = dict(state.sizes)
+        stale = {names[each] for each in moved if each in names}
+        self._watches = {which: watch for which, watch in self._watches.items() if which[0] not in stale}
+        self._conclusions.renew()
 
     def learn(self, lesson: Lesson, now: float) -> tuple[Drift, ...]:
         """Take one request in; gives what it was the last straw for."""
@@ -97,6 +117,7 @@ class Ledger:
             cells = self._acceptance[lesson.lane]
             seen = cells.get(lesson.cell, Moments(at=now)).aged(now, self._half_life)
             cells[lesson.cell] = seen.plus(lesson.acceptance_length, weight)
+            self._place(lesson, now)
         self._measure(lesson, now)
         self._conclusions.learned(lesson.lane, lesson.cell)
         return drifts
@@ -113,10 +134,30 @@ class Ledger:
             found.append(Estimate(lane, length.expected.mean, mean, variance, length.requests, length.drafts))
         return tuple(found)
 
+    @property
+    def cells(self) -> Collection[Cell]:
+        """Every cell that was asked in."""
+        return self._sizes.keys()
+
+    @property
+    def positions(self) -> dict[tuple[str, Cell], tuple[float, ...]]:
+        """How often each position's draft was accepted, by lane and cell, since this router began."""
+        return {where: positions.shares for where, positions in self._positions.items()}
+
+    @property
+    def watches(self) -> Mapping[tuple[str, str, str], Watch]:
+        """How far surprises have run, by lane, what it is of, and language."""
+        return self._watches
+
     def sizes(self, cell: Cell) -> tuple[float, float]:
         """Give the tokens of context and of an answer that are usual in a cell."""
         sizes = self._sizes.get(cell)
         return (sizes[0].mean, sizes[1].mean) if sizes else (TABLE_CONTEXT, _ANSWER)
+
+    def answers(self, cell: Cell) -> Moments:
+        """Give what is known of the length of a cell's answers, in tokens."""
+        sizes = self._sizes.get(cell)
+        return sizes[1] if sizes else Moments(mean=_ANSWER)
 
     def _time(self, lesson: Lesson, weight: float, now: float) -> None:
         logged = math.log(lesson.step_time)
@@ -124,6 +165,12 @@ class Ledger:
         sums = self._steps.get(lesson.lane, Sums(at=now)).aged(now, self._half_life)
         x = step_time.features(lesson.batch, lesson.context)
         self._steps[lesson.lane] = sums.plus(x, logged, weight, surprise if sums.weight > _KNOWN else 0.0)
+
+    def _place(self, lesson: Lesson, now: float) -> None:
+        """Note which positions were accepted; they are for people, and nothing is decided by them."""
+        where = lesson.lane, lesson.cell
+        seen = self._positions.get(where, Positions())
+        self._positions[where] = seen.plus(lesson.steps, lesson.accepted_per_pos, now, self._half_life)
 
     def _measure(self, lesson: Lesson, now: float) -> None:
         context, answer = self._sizes.get(lesson.cell, (Moments(at=now), Moments(at=now)))
@@ -162,11 +209,13 @@ class Ledger:
 
     def _correct(self, drift: Drift) -> None:
         """Move what is known by what has been seen in the run, and let it count for one request from now on."""
+        self.drifted.add(key(self._lanes[drift.lane]))
         if drift.what == "step_time":
-            # Lanes of one engine share what slows a step down, such as heat or a neighbour.
-            engine = self._lanes[drift.lane].upstream
-            for each in [lane.name for lane in self._lanes.values() if lane.upstream == engine]:
+            # Engines of one machine share what slows a step down, such as heat or a neighbour.
+            machine = _machine(self._lanes[drift.lane])
+            for each in [lane.name for lane in self._lanes.values() if _machine(lane) == machine]:
                 self._steps[each] = self._steps.get(each, Sums()).slower(drift.change).capped(_AFTER_DRIFT)
+                self.drifted.add(key(self._lanes[each]))
             return
         cells = self._acceptance[drift.lane]
         for cell, moments in cells.items():
@@ -182,6 +231,10 @@ class Ledger:
             cells.update({cell: moments.aged(now, self._half_life) for cell, moments in cells.items()})
         self._steps.update({each: sums.aged(now, self._half_life) for each, sums in self._steps.items()})
         self._conclusions.renew()
+
+
+def _machine(lane: Lane) -> str | None:
+    return urlsplit(lane.upstream).hostname
 
 
 def _ratio(run: Run) -> float:

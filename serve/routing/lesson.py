@@ -9,10 +9,10 @@ from serve.routing.outcome import Outcome
 _FEWEST_STEPS = 4
 """A shorter answer says more of the clock's grain than of the drafter."""
 
-LeftOut = Literal["unfinished", "unmeasured", "short", "warming"]
+LeftOut = Literal["unfinished", "unmeasured", "short", "warming", "repeating"]
 """unfinished: aborted, failed, refused or rejected; unmeasured: the engine didn't say what the lane achieved (`n` above
 1, its metrics off); short: fewer than four steps; warming: the engine's first answers since the router came up, or
-since the engine broke."""
+since the engine broke; repeating: the answer went round in circles, which every drafter predicts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Lesson:
     batch: float
     prompt_tokens: int
     completion_tokens: int
+    accepted_per_pos: tuple[int, ...] = ()
 
     @property
     def context(self) -> float:
@@ -50,6 +51,8 @@ def lesson(outcome: Outcome, batch: float) -> Lesson | LeftOut:
     steps = acceptance.num_spec_steps if acceptance and outcome.drafted else tokens - 1
     if steps < _FEWEST_STEPS:
         return "short"
+    if outcome.sample is not None and outcome.sample.repeats():
+        return "repeating"
     # So that acceptance length / step time is the rate that was really reached, whatever steps weren't counted.
     step_time = (length or 1.0) * spent / (tokens - 1)
     return Lesson(
@@ -61,4 +64,5 @@ def lesson(outcome: Outcome, batch: float) -> Lesson | LeftOut:
         batch=batch,
         prompt_tokens=outcome.prompt_tokens or 0,
         completion_tokens=tokens,
+        accepted_per_pos=acceptance.accepted_per_pos if acceptance and outcome.drafted else (),
     )

@@ -1,10 +1,11 @@
 """What happened to one request: the one record that every observer reads. Counts nothing itself."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from serve.routing.cell import Cell, Endpoint
 from serve.routing.policy import Decision
+from serve.routing.sample import Sample
 
 Asked = Endpoint | Literal["count_tokens", "tokenize", "detokenize", "stored"]
 """What was asked for: an endpoint that generates, or one where every lane answers the same. `stored` reads or cancels a
@@ -35,15 +36,14 @@ class Acceptance:
         return 1 + self.num_accepted_draft_tokens / self.num_spec_steps  # vLLM counts the bonus token
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One finished request.
 
     Times are seconds, `decode_rate` is output tokens per second after the first, None where it can't be told (fewer
     than two tokens, or nothing measured), `generation_time` the engine's own seconds from the first token to the last.
     `acceptance` is None on the body and where the engine reported none. `cell` and `decision` are None where the
     request was rejected before they were known, `cell` also where nothing is generated; `status` is 0 if no answer
-    began.
+    began. `sample` is there where a policy learns: it looks into the answer, and is for no log.
     """
 
     request_id: str
@@ -61,6 +61,7 @@ class Outcome:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     acceptance: Acceptance | None = None
+    sample: Sample | None = None
 
     @property
     def unmeasured(self) -> bool:

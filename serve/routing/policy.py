@@ -66,7 +66,7 @@ class Decision:
 
     Candidates are the table's, or what was learned of them.
     `batch` is how many requests the lane's engine then worked on, this one included; `weighing` is there where the
-    policy that learns was asked.
+    policy that learns was asked, and then `conversation` names what the request goes on with.
     """
 
     lane: str
@@ -74,6 +74,7 @@ class Decision:
     candidates: tuple[Candidate | Estimate, ...]
     batch: int = 1
     weighing: Weighing | None = None
+    conversation: int | None = None
 
 
 def choose(cell: Cell, table: Table, lanes: Sequence[Lane], ready: Collection[str], wish: Wish) -> Decision:

@@ -261,15 +261,19 @@ def _question_before(line: str) -> str:
     return question[0] if foreign or not question[0].rstrip().endswith(":") else ""
 
 
+_SPOKEN = 2  # English words that no statement begins with so many of
+
+
 def _asks(line: str) -> bool:
-    """Say whether a line with code in it is a question about that code, or in a sure foreign language."""
+    """Say whether a line with code in it is a question about that code, or opens in words of a sure language."""
     lead = _LEAD.match(line)
     if not lead:
         return False
     found = words.count(lead[0])
     if ": " in line and not _REPORTS.isdisjoint(lead[0].lower().split()):
         return True
-    return line.rstrip().endswith(("?", "？")) or max(found.values(), default=0) - found.get("en", 0) >= 2
+    english = found.get("en", 0)
+    return line.rstrip().endswith(("?", "？")) or max(found.values(), default=0) - english >= 2 or english >= _SPOKEN
 
 
 def _sentence(line: str) -> bool:
@@ -279,7 +283,7 @@ def _sentence(line: str) -> bool:
     foreign = sum(ch > "\u0250" and ch.isalpha() for ch in line[:200])
     if foreign >= 3 and (_CODE_SIGNS.isdisjoint(line) or line.lstrip()[0] > "\u0250"):
         return True
-    return foreign > 4 and not line.rstrip().endswith(("{", "}", ";", ")"))
+    return foreign > 3 and not line.rstrip().endswith(("{", "}", ";", ")"))
 
 
 def _speaks(line: str) -> bool:

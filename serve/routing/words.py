@@ -25,7 +25,11 @@ _LISTS = {
     " hard true false well being am book difference"
     " reasons reason ways also all has or us last may time word work find go format ideas"
     " solve simplify evaluate differentiate factorize compute teh waht whta hwo adn taht thier pls plz dont doesnt"
-    " didnt isnt wont whos thats wanna gonna gimme lemme",
+    " didnt isnt wont whos thats wanna gonna gimme lemme"
+    " quick kitchen door doors bedroom bathroom unlock converting sorting detecting removing adding creating"
+    " checking reading writing finding replacing splitting counting comparing choosing printing drawing"
+    " deleting queries values characters columns rows implement remove unexpected toppings cheap healthy weird"
+    " funny strange advice",
     "de": "fehler rezept reise planen beste bester bestes geschenk einfach einfaches der das und ist nicht"
     " ich du wie warum wer wann wo welche welcher welches eine einen einem einer auf"
     " für mit von zu zum zur kannst können bitte danke vielen hallo erkläre erklär nenne gib mir mein"
@@ -50,7 +54,7 @@ _LISTS = {
     " dix mots mot phrase temps année années jour vie monde ville pays livre même nouveau grand petit peu"
     " bien mal alors maintenant ici là avant soyez proposez options répondez demande première raisons"
     " façons étapes synonymes chien chat trouvez donnez écrivez expliquez décrivez utilisez faites vos nos"
-    " leurs or possible format us combien font lequel laquelle synonyme recettes horaires météo maman demain",
+    " leurs or possible format us combien font lequel laquelle synonyme recettes horaires météo maman demain convertis",
     "es": "receta fácil regalo regalos viaje barato barata casero casera el los las una es por qué"
     " cómo cuál cuándo quién dónde con para pero más muy y del al gracias hola"
     " muchas puedes lista puede dame cuéntame escribe explica explícame háblame mi tu eres soy sigue sí hoy está"
@@ -101,10 +105,11 @@ _LISTS = {
     " man sig har vi de skal hej ud nu over under bog kunne have nævn beskriv sammenlign lav oversæt"
     " foreslå giv bedre altid aldrig uden skulle vil hjælp bedst tre to fire fem ord tid år dag liv verden"
     " by land ny stor lille her der må time efter meget gøre gør op uge lave laver nogle nogen blive bare bliver"
+    " hun dine hvis også noget"
     " fordi dette disse hvilke dig endnu måske opskrift nem måde bedste køre koster bør arbejde morgen børn rigtig",
     "no": "feil og er ikke jeg du hvordan hvorfor hvem når hvor hvilken hva for med på av at det den et en som kan"
     " takk mange fortell forklar skriv meg min din til om mellom forskjellen god fra eller noe i så men"
-    " alle man seg har vi de skal hei ut nå over under bok kunne nevn beskriv sammenlign lag oversett"
+    " hun hvis også alle man seg har vi de skal hei ut nå over under bok kunne nevn beskriv sammenlign lag oversett"
     " foreslå gi bedre alltid aldri uten skulle vil hjelp best tre to fire fem ord tid år dag liv verden"
     " by land ny stor liten her der må time etter mye gjøre gjør opp uke lage lager noen bli vegg veggen bare blir"
     " fordi dette disse hvilke deg ennå kanskje oppskrift enkel måte beste kjøre koster bør jobb morgen barn veldig",
@@ -170,6 +175,8 @@ _LISTS = {
 _MALAY = (
     "nak awak kerana bagaimanakah korang takde jugak pulak jom camne sahaja syarikat biasiswa cukai universiti tarikh"
     " borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan peguam mahkamah basikal rosak ringgit"
+    " pengaturcara rentetan bahawa sebarang langsir bilik padamkan filem pengarah tandas ejaan senarai"
+    " tetapan pejabat perkakasan"
 )
 _INDONESIAN = "bisa karena mobil kantor banget nggak gak enggak ngga sih dong deh gue udah silakan gimana kuliah rupiah"
 
@@ -200,6 +207,8 @@ _SMALL = {
     "ms": "macam nak awak kerana ialah adakah sila terangkan bagaimanakah tu je dekat kat lah korang takde"
     " jugak pulak kenapakah hendak ataupun berkenaan semasa malaysia encik puan jom camne tau sahaja"
     " tempoh syarikat biasiswa cukai universiti tarikh borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan"
+    " pengaturcara rentetan bahawa sebarang langsir bilik padamkan filem pengarah tandas ejaan senarai tetapan"
+    " pejabat perkakasan"
     " peguam mahkamah basikal esok isnin khamis jumaat mesyuarat jururawat emel perisian rosak ringgit nombor",
     "tl": "ang ng mga ano paano bakit sino kailan saan ako ikaw siya kami tayo kayo sila ito iyan hindi oo po salamat"
     " kumusta kamusta gusto pwede puwede ba ko mo niya natin namin para ngayon bukas isang lang naman yung",
@@ -255,6 +264,10 @@ _SMALL = {
 _MOSTLY = {"hallo": "de", "hola": "es", "salut": "fr", "ciao": "it", "hej": "sv", "explique": "pt"}
 
 
+_EVERYWHERE = frozenset(("ya", "wa"))
+"""Words so frequent in Swahili that they tell nothing: its "of" is a Turkish and a Japanese word too."""
+
+
 def _exclusive() -> dict[str, str]:
     owner: dict[str, str | None] = {}
     for tag, listed in _LISTS.items():
@@ -267,14 +280,14 @@ def _exclusive() -> dict[str, str]:
         for word in set(listed.split()):
             if len(word) > 1 and word not in owner:
                 small[word] = None if word in small else tag
-    return {word: tag for word, tag in (owner | small).items() if tag} | _MOSTLY
+    return {word: tag for word, tag in (owner | small).items() if tag and word not in _EVERYWHERE} | _MOSTLY
 
 
 _OWNER = _exclusive()
 LISTED = frozenset(_LISTS)
 """The languages whose function words are known here: the ones most asked in."""
 PUNCTUATION = ' .,;:!?¿¡()[]"“”„«»…—–*。，？！؟،।'
-_READ = 240  # characters
+_READ = 200  # characters
 
 
 def _all_owners() -> dict[str, tuple[str, ...]]:

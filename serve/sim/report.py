@@ -43,7 +43,7 @@ def _row(name: tuple[str, str], works: Sequence[Work], box: Box, lanes: Sequence
 def _totals(works: Sequence[Work], later: Sequence[Work], box: Box, lanes: Sequence[Lane]) -> list[str]:
     lines = []
     for name, part in (("all", works), ("the later half", later)):
-        spent = [_seconds(work, box, lanes) for work in part]
+        spent = [seconds(work, box, lanes) for work in part]
         tokens = sum(work.tokens for work in part)
         reached = sum(each[work.lane.name] for each, work in zip(spent, part, strict=True))
         oracle = sum(min(each.values()) for each in spent)
@@ -55,7 +55,7 @@ def _totals(works: Sequence[Work], later: Sequence[Work], box: Box, lanes: Seque
     return lines
 
 
-def _seconds(work: Work, box: Box, lanes: Sequence[Lane]) -> Mapping[str, float]:
+def seconds(work: Work, box: Box, lanes: Sequence[Lane]) -> Mapping[str, float]:
     """Give the seconds that an answer takes on each lane in expectation, in the batch that it had."""
     batch = max(1, round(work.batch))
     return {lane.name: work.tokens / box.rate(lane, work.cell, batch) for lane in lanes}

@@ -7,11 +7,13 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from serve import app, server
+from serve.backtest.trace import Known, written
 from serve.deploy.profile import Profile
 from serve.errors import ConfigError
 from serve.routing import cell
@@ -21,7 +23,7 @@ from serve.settings import Settings, read
 from serve.sim import figures
 from serve.sim.box import Box
 from serve.sim.engine import Engine, Nature
-from serve.sim.report import LIMITS, report
+from serve.sim.report import LIMITS, report, seconds
 from serve.sim.traffic import Traffic, send
 from serve.sim.work import Seats, Work
 
@@ -31,7 +33,10 @@ _SEATS = 16  # of a profile that doesn't say `max-num-seqs`
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to simulate: a profile's box, how many times faster than life, from which seed; settings of the router."""
+    """What to simulate: a profile's box, how many times faster than life, from which seed; settings of the router.
+
+    `trace` is where to write what every request would have taken on every lane.
+    """
 
     profile: Profile
     speed: float
@@ -39,6 +44,7 @@ class Plan:
     traffic: Traffic
     settings: dict[str, Any]
     tabled: bool = True
+    trace: Path | None = None
 
 
 async def simulate(plan: Plan, identify: Identify, say: Say, progress: Callable[[int, int], None]) -> None:
@@ -66,6 +72,9 @@ async def simulate(plan: Plan, identify: Identify, say: Say, progress: Callable[
             serving.should_exit = True
             await running
     say(report(works, box, lanes))
+    if plan.trace:
+        truth = (Known(work.cell, work.lane.name, work.tokens, seconds(work, box, lanes)) for work in works)
+        plan.trace.write_text("".join(f"{written(each)}\n" for each in truth), encoding="utf-8")
 
 
 @contextmanager

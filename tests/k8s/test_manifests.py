@@ -208,6 +208,11 @@ def test_what_cannot_work_is_refused_with_a_sentence(settings: tuple[str, ...], 
     assert sentence in done.stderr
 
 
+def test_several_routers_may_share_a_ledger_on_a_server(helm: Path) -> None:
+    shared = ("--set", "router.replicas=2", "--set", "router.environment.POLYDRAFT_LEDGER=valkeys://ledger:6379/0")
+    assert objects(helm, BOXES[0], *shared)["Deployment", BOXES[0].name]["spec"]["replicas"] == 2
+
+
 def test_an_image_may_be_held_by_its_digest(helm: Path) -> None:
     digest = "sha256:" + "0" * 64
     box = BOXES[0]

@@ -161,7 +161,7 @@ def test_version_names_the_router_and_the_engines(client: httpx2.Client) -> None
         ("GET", "/nowhere", 404),
         ("GET", CHAT, 405),
         ("POST", "/metrics", 405),
-        ("GET", "/openapi.json", 404),
+        ("GET", "/docs", 404),
     ],
 )
 def test_wrong_paths_and_methods_answer_in_openais_shape(

@@ -87,11 +87,15 @@ def ordering(p: dict[str, Any], rng: random.Random) -> Piece:
         "answer, question": lambda: joined(
             order_of(rng.choice(p["answers"])), (rng.choice([". ", ": ", ", ", " - "]), []), plain("questions")
         ),
+        "order, answer": lambda: joined(
+            plain("orders"), (". ", []), order_of(rng.choice(p["answers"])), (rng.choice(["", "."]), [])
+        ),
         "kind": lambda: joined(plain("leads"), order_of(rng.choice(p["kind_orders"])), (rng.choice(["", "."]), [])),
         "fact, order": lambda: joined(fact, order_of("{order} {into}"), plain("tails")),
         "fact, answer": lambda: joined(fact, order_of(rng.choice(p["answers"]))),
     }
     shares = {"order": 45, "order, comma": 5, "front": 12, "question, answer": 15, "answer, question": 7}
+    shares |= {"order, answer": 7} if p["orders"] else {}
     shares |= {"kind": 6, "fact, order": 10} if "kind_orders" in p else {"fact, order": 10}
     shares |= {"topic": 30} if "verbs" in p else {}
     shares |= {"polite": 9} if "polite" in p else {}

@@ -20,13 +20,16 @@ from statistics import median, quantiles
 
 import uvloop
 
-from tests.bench.relay import peers
+from tests.bench.relay import peers, syscalls
 from tests.bench.relay.load import Scenario, Tally, drive, payloads
 from tests.bench.relay.peers import Peer
 
 BASE = "nginx"
 DIFFERENT = 3_000
 """Payloads of a scenario that differ: no relay gets by on remembering them."""
+
+_COUNTED = 1.5
+"""Seconds in which system calls are counted: in fewer, those that set connections up are many of them."""
 
 SCENARIOS = (
     Scenario("one stream at a time", 1, 1_024, chunks=2),
@@ -75,22 +78,37 @@ def measure(running: list[Peer], asked: argparse.Namespace) -> dict[str, dict[Ke
                     _say(f"{peer.name}, {scenario.name}: {tally.errors} of {tally.requests} answers were wrong")
                 for key, value in figures(scenario, tally, used).items():
                     results[peer.name][key].append(value)
+        if not syscalls.missing():
+            for peer in running:
+                if peer.process:
+                    found = syscalls.counted(peer, scenario, sent, max(seconds, _COUNTED))
+                    results[peer.name][scenario.name, f"syscalls a {_unit(scenario)}"].append(found)
         _say(f"{scenario.name}: done")
     return results
+
+
+def _unit(scenario: Scenario) -> str:
+    return "chunk" if scenario.chunks else "request"
 
 
 def table(results: dict[str, dict[Key, list[float]]], resident: dict[str, float]) -> str:
     """Write the ratios to nginx, and in brackets their spread over the rounds."""
     names = list(results)
     keys = list(results[BASE])
-    lines = ["| ratio to nginx, median (lowest to highest round) | nginx, us | " + " | ".join(names[1:]) + " |"]
+    first = "ratio to nginx, median (lowest to highest round); syscalls as counted"
+    lines = [f"| {first} | nginx, us | " + " | ".join(names[1:]) + " |"]
     lines.append("| --- " * (len(names) + 1) + "|")
     for key in keys:
         base = results[BASE][key]
-        cells = [_ratio(results[name][key], base) for name in names[1:]]
+        counted = key[1].startswith("syscalls")
+        cells = [(_count if counted else _ratio)(results[name][key], base) for name in names[1:]]
         lines.append(f"| {key[0]}: {key[1]} | {median(base):.1f} | " + " | ".join(cells) + " |")
     sizes = " | ".join(f"{resident[name]:.0f} MB" for name in names[1:])
     return "\n".join([*lines, f"| resident memory afterwards | {resident[BASE]:.0f} MB | {sizes} |"])
+
+
+def _count(values: list[float], _: list[float]) -> str:
+    return f"{values[0]:.2f}" if values else ""
 
 
 def _ratio(values: list[float], base: list[float]) -> str:
@@ -124,6 +142,8 @@ def main() -> None:
     asked = parser.parse_args()
     if BASE not in peers.installed():
         raise SystemExit("bench-relay compares with nginx: apt-get install nginx-light haproxy")
+    if why := syscalls.missing():
+        _say(why)
     os.sched_setaffinity(0, {0})
     core = (os.cpu_count() or 1) - 1
     engines = [peers.free_port(), peers.free_port()]
@@ -141,7 +161,7 @@ def main() -> None:
     missing = sorted(set(peers.COMMANDS) - set(wanted))
     sys.stdout.write(table(results, resident) + "\n")
     sys.stdout.write(f"\n{time.strftime('%Y-%m-%d')}, {_machine()}, {asked.rounds} rounds of {asked.seconds:g} s.")
-    sys.stdout.write(f" Not installed here: {', '.join(missing)}.\n" if missing else "\n")
+    sys.stdout.write(f" Not measured: {', '.join(missing)}.\n" if missing else "\n")
 
 
 def _machine() -> str:

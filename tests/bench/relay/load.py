@@ -15,6 +15,8 @@ import httptools
 from tests.bench.relay.upstream import CHUNK_BYTES, LATER
 
 REQUESTS = Path(__file__).parents[2] / "data" / "requests" / "dev.jsonl"
+_TURNS = 20
+"""Texts that a language must have to make a conversation of."""
 _WRITTEN = re.compile(rb'"written": ?(\d{19})')
 
 
@@ -42,21 +44,30 @@ class Tally:
 
 
 def payloads(scenario: Scenario, number: int) -> Iterator[bytes]:
-    """Give payloads without end, `number` of them different: real requests, joined to a conversation of the length."""
+    """Give payloads without end, `number` of them different: real requests, joined to a conversation of the length.
+
+    A conversation stays in its language, as people do; languages come as often as in the requests.
+    """
     texts = _texts()
-    made = [_payload(scenario, texts, index) for index in range(number)]
+    spoken = [language for language, own in texts.items() for _ in own if len(own) >= _TURNS]
+    made = [_payload(scenario, texts[spoken[index * 37 % len(spoken)]], index) for index in range(number)]
     return itertools.cycle(made)
 
 
-def _texts() -> list[str]:
-    lines = REQUESTS.read_text(encoding="utf-8").splitlines()
-    chats = (json.loads(line)["payload"].get("messages") for line in lines)
-    return [chat[-1]["content"] for chat in chats if chat and isinstance(chat[-1].get("content"), str)]
+def _texts() -> dict[str, list[str]]:
+    """Give what users said, by the language of the answer that they expect."""
+    texts: dict[str, list[str]] = {}
+    for line in REQUESTS.read_text(encoding="utf-8").splitlines():
+        request = json.loads(line)
+        chat = request["payload"].get("messages")
+        if chat and isinstance(chat[-1].get("content"), str):
+            texts.setdefault(request["language"], []).append(chat[-1]["content"])
+    return texts
 
 
 def _payload(scenario: Scenario, texts: list[str], index: int) -> bytes:
     messages: list[dict[str, str]] = []
-    payload: dict[str, Any] = {"model": "demo", "messages": messages}
+    payload: dict[str, Any] = {"model": "demo", "messages": messages, "user": f"{index}"}
     payload |= {"max_tokens": scenario.chunks or 16, "seed": scenario.pace_ms}
     if scenario.chunks:
         payload["stream"] = True

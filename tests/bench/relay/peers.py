@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[3]
 PEERS = ROOT / ".cache" / "relay-peers" / "bin"
 """Where `make bench-relay` installs what comes from PyPI."""
 
+LITELLM = ROOT / ".cache" / "relay-litellm" / "bin" / "litellm"
+"""LiteLLM's proxy, which wants versions of its own: `pip install 'litellm[proxy]'` in an environment there."""
+
 NGINX = """
 worker_processes 1; daemon off; pid {place}/nginx.pid; error_log {place}/nginx.log error;
 events {{ worker_connections 4096; }}
@@ -54,14 +57,15 @@ class Peer:
 
     def cpu_seconds(self) -> float:
         """CPU time that it has used, all threads and child processes counted."""
-        return sum(_nanoseconds(pid) for pid in self._pids()) / 1e9
+        return sum(_nanoseconds(pid) for pid in self.pids()) / 1e9
 
     def resident_mb(self) -> float:
         """Resident memory now."""
-        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self._pids())
+        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.pids())
         return pages * os.sysconf("SC_PAGESIZE") / 2**20
 
-    def _pids(self) -> list[int]:
+    def pids(self) -> list[int]:
+        """Its process and that one's children; none for no relay."""
         if self.process is None:
             return []
         pid = self.process.pid
@@ -107,6 +111,23 @@ def _polydraft(port: int, engines: list[int], place: Path) -> tuple[list[str], d
     return [sys.executable, "-m", "serve", "serve"], environment
 
 
+def _bare(port: int, engines: list[int], place: Path) -> tuple[list[str], dict[str, str]]:
+    return [sys.executable, "-m", "tests.bench.relay.bare", str(port), str(engines[0])], {}
+
+
+def _litellm(port: int, engines: list[int], place: Path) -> tuple[list[str], dict[str, str]]:
+    models = [
+        {"model_name": "demo", "litellm_params": {"model": "openai/demo", "api_base": f"http://127.0.0.1:{engine}/v1"}}
+        for engine in engines
+    ]
+    for model in models:
+        model["litellm_params"]["api_key"] = "none"  # type: ignore[index]
+    (place / "config.yaml").write_text(json.dumps({"model_list": models, "litellm_settings": {"telemetry": False}}))
+    options = ["--config", str(place / "config.yaml"), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
+    quiet = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    return [str(LITELLM), *options], {**quiet, "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}
+
+
 def _rust(command: str, policy: str) -> Command:
     def start(port: int, engines: list[int], place: Path) -> tuple[list[str], dict[str, str]]:
         urls = [f"http://127.0.0.1:{engine}" for engine in engines]
@@ -122,9 +143,11 @@ COMMANDS: dict[str, tuple[str, Command]] = {
     "nginx": ("nginx", _nginx),
     "haproxy": ("haproxy", _haproxy),
     "polydraft": (sys.executable, _polydraft),
+    "bare Python": (sys.executable, _bare),
     "vllm-router, round robin": (str(PEERS / "vllm-router"), _rust("vllm-router", "round_robin")),
     "vllm-router, default policy": (str(PEERS / "vllm-router"), _rust("vllm-router", "cache_aware")),
     "sglang-router, round robin": (str(PEERS / "sglang-router"), _rust("sglang-router", "round_robin")),
+    "LiteLLM": (str(LITELLM), _litellm),
 }
 """What each needs to be installed, and how it is started."""
 

@@ -1,7 +1,9 @@
 """An engine that costs next to nothing: it answers from memory, so that what is measured is the relay before it.
 
-`max_tokens` is the number of chunks of a stream, `seed` the milliseconds between two (0 is none). Each chunk holds the
-time at which it was written. Run as a program: `upstream.py PORT [PORT ...]`, it serves every port until it is killed.
+`max_tokens` is the number of chunks of a stream, `seed` the milliseconds between two (0 is none). All paced streams get
+their chunks at the same moments, as a step of vLLM gives each of its requests a token: every relay has the same to do,
+however late it let the streams begin. Each chunk holds the time at which it was written. Run as a program: `upstream.py
+PORT [PORT ...]`, it serves every port until it is killed.
 """
 
 import asyncio
@@ -105,7 +107,8 @@ class Engine(asyncio.Protocol):
             chunks, pace = _number(_CHUNKS, self._payload), _number(_PACE, self._payload) / 1000
             self._write(HEAD)
             end = (USAGE if _WANTS_USAGE.search(self._payload) else b"") + END
-            self._stream(chunks, pace, self._loop.time(), end)
+            now = self._loop.time()
+            self._stream(chunks, pace, now - now % pace if pace else now, end)
         else:
             self._write(WHOLE)
 

@@ -16,6 +16,7 @@ from serve.backtest.judge import comparable, judge
 from serve.backtest.log import Entry, read
 from serve.backtest.policies import policy
 from serve.backtest.run import run
+from serve.backtest.trace import Known, written
 from serve.errors import ConfigError
 from serve.routing.cell import Cell
 from tests.serve.ledger.box import LANES, Box, trace
@@ -202,3 +203,47 @@ def test_a_log_of_no_use_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("{}\n")
     with pytest.raises(ConfigError, match="no answer"):
         run(tmp_path / "log", [], 0)
+
+
+def known(lane: str, cell: Cell = EN, **seconds: float) -> Known:
+    return Known(cell, lane, 100, seconds)
+
+
+def test_a_trace_says_what_every_policy_takes_and_how_far_the_oracle_is(tmp_path: Path) -> None:
+    """English is faster with mtp, Chinese without: 1 and 2 seconds against 2 and 1."""
+    requests = [known("mtp", EN, mtp=1.0, body=2.0)] * 60 + [known("mtp", ZH, mtp=2.0, body=1.0)] * 60
+    path, table = tmp_path / "trace.jsonl", tmp_path / "table.json"
+    path.write_text("".join(written(each) + "\n" for each in requests))
+    rows = [{"language": "zh", "task": "*", "candidates": [{"lane": "body"}, {"lane": "mtp"}]}]
+    rows.append({"language": "*", "task": "*", "candidates": [{"lane": "mtp"}, {"lane": "body"}]})
+    table.write_text(json.dumps(rows))
+    told = run(path, ["body", "logged", str(table)], 1)
+    lines = {line.split(" | ")[0].strip("| "): line for line in told.splitlines() if line.startswith("| ")}
+    assert lines["body"].split(" | ")[1].startswith("66.7 ")
+    assert lines["logged"].split(" | ")[2].startswith("0.667 ")
+    assert lines[str(table)].split(" | ")[2].startswith("1.000 (1.000 to 1.000)")
+    assert lines[str(table)].split(" | ")[3].startswith("1.500 (")
+    assert "120 requests of a trace" in told
+
+
+def test_an_interval_of_a_trace_holds_the_truth_in_about_nineteen_of_twenty(tmp_path: Path) -> None:
+    held = 0
+    for seed in range(60):
+        rng = random.Random(seed)
+        requests = [known("mtp", EN, mtp=rng.uniform(0.5, 1.5), body=1.25) for _ in range(80)]
+        path = tmp_path / "trace.jsonl"
+        path.write_text("".join(written(each) + "\n" for each in requests))
+        row = next(line for line in run(path, ["body", "mtp"], seed).splitlines() if line.startswith("| mtp |"))
+        low, high = row.split("(")[-1].rstrip(") |").split(" to ")
+        held += float(low) <= 1.25 <= float(high)
+    assert 51 <= held <= 60
+
+
+@pytest.mark.parametrize(
+    "change", [{"seconds": {"body": 0.0}}, {"seconds": {"mtp": 1.0}}, {"tokens": 0}, {"seconds": []}], ids=str
+)
+def test_a_line_of_a_trace_that_makes_no_sense_is_left_out(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = tmp_path / "trace.jsonl"
+    good = written(known("body", EN, body=1.0, mtp=0.5))
+    path.write_text(good + "\n" + json.dumps(json.loads(good) | change) + "\n{\n")
+    assert "1 requests of a trace" in run(path, [], 1)

@@ -9,7 +9,7 @@ import math
 import random
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from serve.ledger.learner import Learner, Terms, Told
@@ -156,8 +156,7 @@ def serve(
             lane = next(lane for lane in LANES if lane.name == decision.lane)
             acceptance, spent = box.outcome(lane, cell, batch, tokens)
             policy.observe(
-                replace(
-                    _OUTCOME,
+                _OUTCOME._replace(
                     cell=cell,
                     decision=decision,
                     drafted=lane.drafts,

@@ -1,6 +1,7 @@
 """The policy at work: what it learns from, what it takes into account, what it leaves alone."""
 
 import contextlib
+import json
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -65,7 +66,7 @@ def outcome(lane: str, rate: float, **more: Any) -> Outcome:
         completion_tokens=121,
         acceptance=Acceptance(60, 180, 60, (40, 15, 5)) if drafted else None,
     )
-    return replace(finished, **more)
+    return finished._replace(**more)
 
 
 def teach(learned: Learner, rates: dict[str, float], number: int = 12) -> Learner:
@@ -128,6 +129,31 @@ def test_tries_other_lanes_within_its_budget_and_says_how_likely_that_was() -> N
     assert all(each.weighing and each.weighing.propensity < 0.1 for each in tried)
     lost = sum(70 / RATES[each.lane] - 1 for each in tried)
     assert lost < 6.3 + 0.011 * len(decisions)
+
+
+def test_shows_what_it_knows_and_does_as_json() -> None:
+    learned = teach(policy(exploration=0.01), RATES)
+    decide(learned)
+    shown = json.loads(json.dumps(learned.snapshot()))
+    assert (shown["applied"], 4 < shown["allowance"] <= 5) == (True, True)
+    (cell,) = shown["cells"]
+    assert (cell["language"], cell["task"], cell["endpoint"], cell["thinking"]) == ("en", "prose", "chat", False)
+    lanes = {lane["lane"]: lane for lane in cell["lanes"]}
+    assert lanes["mtp"]["accepted_per_position"] == pytest.approx([40 / 60, 15 / 60, 5 / 60])
+    assert lanes["mtp"]["low"] < lanes["mtp"]["decode_rate"] < lanes["mtp"]["high"]
+    assert lanes["mtp"]["requests"] > 5
+    assert lanes["body"]["accepted_per_position"] == []
+    assert {(each["lane"], each["what"]) for each in shown["watches"]} >= {("mtp", "acceptance"), ("mtp", "step_time")}
+
+
+def test_counts_what_drafters_lost_against_none() -> None:
+    learned = teach(policy(), {"body": 40.0}, 12)
+    decision = learned.explain(EN, by_table(), ALL, None)
+    for _ in range(4):
+        learned.observe(outcome("mtp", 20.0, decision=replace(decision, lane="mtp")))
+    (cell,) = learned.snapshot()["cells"]
+    assert cell["guard"]["requests"] == 4  # only those that it was asked about
+    assert cell["guard"]["lost"] == pytest.approx(1.0, abs=0.1)
 
 
 def test_one_seed_gives_the_same_decisions() -> None:

@@ -124,11 +124,11 @@ def test_goes_on_after_a_restart_from_what_was_learned(
     loop: double.Loop, body: double.Engine, mtp: double.Engine, tmp_path: Path
 ) -> None:
     path = tmp_path / "ledger.sqlite"
-    with learning(loop, body, mtp, ledger=path) as client:
+    with learning(loop, body, mtp, ledger=str(path)) as client:
         ask(client, 40)
         lessons(client, 40)
         before = client.post("/v1/route", json=CHAT).json()["learned"]["estimates"]
-    with learning(loop, body, mtp, ledger=path) as client:
+    with learning(loop, body, mtp, ledger=str(path)) as client:
         after = client.post("/v1/route", json=CHAT).json()["learned"]["estimates"]
     rows = sqlite3.connect(path).execute("SELECT count(*) FROM moments WHERE kind = 'acceptance'").fetchone()
     assert rows == (1,)
@@ -143,7 +143,7 @@ def test_a_ledger_that_cant_be_written_stops_the_start(
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(ConfigError, match="POLYDRAFT_LEDGER"),
-        learning(loop, body, mtp, ledger=tmp_path / "file" / "x"),
+        learning(loop, body, mtp, ledger=str(tmp_path / "file" / "x")),
     ):
         pass
 

@@ -117,13 +117,24 @@ def test_a_stream_that_nobody_changes_loses_only_half_an_event(made: tuple[str, 
 
 
 @given(streams())
-def test_no_chunk_with_a_marked_event_counts_as_plain(made: tuple[str, bytes, list[int]]) -> None:
+def test_what_counts_as_plain_is_whole_events_without_a_mark(made: tuple[str, bytes, list[int]]) -> None:
     endpoint, stream, _ = made
     dialect = DIALECTS[endpoint]
-    _, progress, _ = relayed([bytes([byte]) for byte in stream], dialect)
-    marked = progress.done or progress.error or progress.report != type(progress.report)()
-    if marked and stream.endswith(b"\n\n"):
-        assert not Marks(dialect.starts, dialect.inside).plain(stream)
+    marks = Marks(dialect.starts, dialect.inside)
+    plain = stream if marks.plain(stream) else stream[: marks.before(stream)]
+    _, progress, _ = relayed([bytes([byte]) for byte in plain], dialect)
+    assert not progress.done
+    assert not progress.error
+    assert progress.report == type(progress.report)()
+    assert plain == b"" or plain.endswith(b"\n\n")
+
+
+@pytest.mark.parametrize("last", [CHAT[5], b"data: [DONE]", b'data: {"error":{}}', b"data: half an ev", b"a\rb"])
+def test_plain_events_before_one_that_is_not_pass_unread(last: bytes) -> None:
+    plain, marks = 3 * (CHAT[0] + b"\n\n"), Marks(DIALECTS["chat"].starts, DIALECTS["chat"].inside)
+    assert marks.plain(plain) == 3
+    assert marks.plain(plain + last) == 0
+    assert marks.before(plain + last) == len(plain)
 
 
 @pytest.mark.parametrize("event", [CHAT[0], RESPONSES[0], MESSAGES[0]], ids=["chat", "responses", "messages"])

@@ -11,9 +11,12 @@ from serve.proxy.slots import Slots
 
 
 async def hold(slots: Slots, until: asyncio.Event, log: list[int], number: int) -> None:
-    async with slots.one():
+    taken = await slots.take()
+    try:
         log.append(number)
         await until.wait()
+    finally:
+        slots.give_back(taken)
 
 
 async def _served_in_order() -> list[int]:
@@ -39,13 +42,11 @@ def test_refuses_who_comes_to_a_full_line() -> None:
         tasks = [asyncio.create_task(hold(slots, end, [], number)) for number in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(EngineBusy) as refused:
-            async with slots.one():
-                pass
+            await slots.take()
         assert refused.value.retry_after == 2  # a mean second for each of the two before
         end.set()
         await asyncio.gather(*tasks)
-        async with slots.one():
-            pass
+        slots.give_back(await slots.take())
 
     asyncio.run(overfill())
 

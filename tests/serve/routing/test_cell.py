@@ -195,6 +195,12 @@ def test_a_chat_payload_has_no_prompt_and_a_completion_no_messages() -> None:
         (("报错是什么意思", "报错就是程序出错。", "What does 报错 mean in English?"), "en"),
         (("Кажи нещо за планините.", "Рила и Пирин са чудесни за поход.", "а къде има по-малко хора"), "bg"),
         (("Шта је Дунав?", "Дунав је река у Европи.", "а Сава"), "sr"),
+        (("Explain tides.", "The moon pulls.", "now in Russian", "Приливы вызывает Луна.", "make it shorter"), "ru"),
+        (("Explain tides in Russian.", "Приливы вызывает Луна.", "add an example please"), "ru"),
+        (("Explain tides in Russian.", "Приливы вызывает Луна.", "Who discovered that, and in which century?"), "en"),
+        (("how would you mock a function that calls time.sleep() in python",), "en"),
+        (("Nenne ein paar Gerichte aus diesem Land.\n\nPeru",), "de"),
+        (("Опиши погоду в этом городе летом.\n\nКазань",), "ru"),
         (("TypeError: x is undefined, what do I do\n\nconst a = (b) => c(b);",), "en"),
         (("KeyError: 1 how do I fix this\n\nWas bedeutet dieser Fehler und wie behebe ich ihn?",), "de"),
         (('Can you translate what my Polish neighbour wrote? "Przepraszam za hałas do piątku."',), "en"),
@@ -202,7 +208,7 @@ def test_a_chat_payload_has_no_prompt_and_a_completion_no_messages() -> None:
     ids=lambda value: value if isinstance(value, str) else value[-1][:24],
 )
 def test_language_where_scripts_code_and_quotations_mix(turns: tuple[str, ...], language: str) -> None:
-    roles = ("user", "assistant", "user")
+    roles = ("user", "assistant", "user", "assistant", "user")
     assert _chat(*zip(roles, turns, strict=False)) == language
 
 
@@ -218,6 +224,13 @@ def _chat(*turns: tuple[str, str]) -> str:
         ('def middle(a, b):\n    """Gibt den Mittelwert der beiden Zahlen zurück."""\n', "de", "code"),
         ('def middle(a, b):\n    """返回两个数的平均值"""\n', "zh-Hans", "code"),
         ("/**\n * Returns the number of words in a text.\n */\nfunction words(text) {", "en", "code"),
+        (
+            "/**\n * Gibt zurück, ob das Wort vorwärts wie rückwärts gelesen gleich ist.\n"
+            " * >>> mirrored('anna')\n * true\n * >>> mirrored('the end of it')\n * false\n */\n"
+            "export function mirrored(word: string): boolean {\n",
+            "de",
+            "code",
+        ),
         ("#!/bin/sh\nset -e\nfor f in *.log; do\n", "und", "code"),
         ("print(dumps({}))\nimport json\n", "und", "code"),
         ("List the names in the sentence.\n\nSentence: Ann met Bob.\nJSON:", "en", "json"),
@@ -228,6 +241,7 @@ def _chat(*turns: tuple[str, str]) -> str:
         "docstring",
         "chinese docstring",
         "block",
+        "block with examples",
         "no comment",
         "json as a module",
         "json as a label",

@@ -36,6 +36,19 @@ def test_short_question_is_in_the_language_it_opens_in(text: str, language: str 
     assert opening(text) == language
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("wann läuft what we do in the shadows", "de"),
+        ("Quand sort the last of us", "fr"),
+        ("aggiungi walking on the moon", "it"),
+        ("what we do in the shadows", "en"),
+    ],
+)
+def test_a_title_does_not_make_a_question_english(text: str, language: str) -> None:
+    assert language_of(text, model()) == language
+
+
 @pytest.mark.parametrize("text", ["hey", "What is Weltschmerz?"])
 def test_both_go_before_the_model(text: str) -> None:
     assert language_of(text, lambda _: [("sv", 0.99)]) == language_of(text, model()) in LANGUAGES

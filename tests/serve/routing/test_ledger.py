@@ -118,7 +118,7 @@ def test_a_drafter_that_got_worse_is_noticed_and_corrected_in_every_cell() -> No
     assert estimate(learned, "mtp", ZH, 1, 1000.0).acceptance_length < 2.0
 
 
-def test_a_box_that_got_slower_is_noticed_in_all_lanes_of_the_engine() -> None:
+def test_a_box_that_got_slower_is_noticed_in_all_lanes_of_its_machine() -> None:
     rng = random.Random(3)
     learned = ledger()
     for lane in ("body", "mtp", "eagle3"):
@@ -129,6 +129,15 @@ def test_a_box_that_got_slower_is_noticed_in_all_lanes_of_the_engine() -> None:
     assert drifts[0].change == pytest.approx(math.log(2), rel=0.2)
     assert estimate(learned, "body", EN, 1, 1000.0).step_time == pytest.approx(0.06, rel=0.25)
     assert estimate(learned, "eagle3", EN, 1, 1000.0).step_time == pytest.approx(before, rel=0.25)
+
+
+def test_engines_of_one_machine_share_what_slows_them() -> None:
+    lanes = (Lane("body", "http://127.0.0.1:8101"), Lane("mtp", "http://127.0.0.1:8102", "mtp", 3))
+    learned = Ledger(lanes, (), HALF_LIFE)
+    for lane, length in (("body", 1.0), ("mtp", 2.0)):
+        teach(learned, [taught(lane, EN, length)] * 30)
+    teach(learned, [taught("mtp", EN, 2.0, 0.06)] * 10)
+    assert estimate(learned, "body", EN, 1, 1000.0).step_time == pytest.approx(0.06, rel=0.25)
 
 
 def test_goes_on_from_a_state() -> None:

@@ -1,6 +1,5 @@
 """What a request teaches, and what teaches nothing."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,7 +35,7 @@ def test_takes_length_and_step_time_off_a_drafted_request() -> None:
 
 
 def test_the_body_gives_a_token_a_step() -> None:
-    taught = lesson(replace(OUTCOME, drafted=False, acceptance=None), 1)
+    taught = lesson(OUTCOME._replace(drafted=False, acceptance=None), 1)
     assert isinstance(taught, Lesson)
     assert (taught.acceptance_length, taught.step_time, taught.steps) == (1.0, 0.02, 100)
 
@@ -59,4 +58,4 @@ def test_the_body_gives_a_token_a_step() -> None:
     ],
 )
 def test_leaves_out(change: dict[str, Any], why: str) -> None:
-    assert lesson(replace(OUTCOME, **change), 1) == why
+    assert lesson(OUTCOME._replace(**change), 1) == why

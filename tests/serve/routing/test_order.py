@@ -30,6 +30,9 @@ def decisions(text: str) -> list[bool]:
         ("Antworte auf Deutsch, auch wenn der Nutzer auf Englisch schreibt.", [True, False]),
         ("Ответь на английском, пожалуйста.", [True]),
         ("Мне пришло письмо на английском, что делать?", [False]),
+        ("Napíš krátku báseň o mori, celá odpoveď musí byť v nemčine.", [True]),
+        ("Rédige une fiche sur les marées. Toute ta réponse doit être en coréen, sans autre langue.", [True]),
+        ("She sells nine Spanish tiles a day. How many in a week?", [False]),
     ],
 )
 def test_an_order_is_told_from_talk_about_a_language(text: str, decided: list[bool]) -> None:

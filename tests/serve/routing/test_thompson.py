@@ -24,7 +24,7 @@ OPTIONS = st.lists(
         option, st.text("abc", min_size=1, max_size=3), st.floats(1, 6), st.floats(1e-6, 2), drafts=st.booleans()
     ),
     min_size=1,
-    max_size=5,
+    max_size=24,
     unique_by=lambda one: one.lane,
 )
 
@@ -36,9 +36,26 @@ def shares(options: list[Estimate], allowance: float = 9.0) -> dict[str, float]:
 
 
 def test_takes_the_best_nearly_always_where_it_is_sure() -> None:
+    """Probed by how much each costs: a third of a request's time, and a whole one."""
     taken = shares([BODY, FAST, SLOW])
-    assert taken["mtp"] == pytest.approx(1 - PROBE, abs=0.002)
-    assert taken["body"] == pytest.approx(PROBE / 2, abs=0.002)
+    assert taken["body"] == pytest.approx(PROBE / 2 * 0.15 / 0.35, abs=0.001)
+    assert taken["eagle3"] == pytest.approx(PROBE / 2 * 0.3, abs=0.001)
+    assert taken["mtp"] == pytest.approx(1 - taken["body"] - taken["eagle3"])
+
+
+def test_probes_a_lane_more_often_where_it_costs_little() -> None:
+    assert shares([FAST, option("eagle3", 3.87, 1e-9)])["eagle3"] > 3 * PROBE
+    assert shares([option("mtp", 3.9, 1e-9), option("eagle3", 3.82, 1e-9)])["eagle3"] == pytest.approx(
+        PROBE * 0.15 / 0.0833, abs=0.002
+    )
+
+
+def test_takes_no_lane_that_is_barred_whatever_it_may_bring() -> None:
+    for draw in (0.0, 0.5, 0.999):
+        picked = pick([BODY, FAST, VAGUE], 9.0, draw, barred=[1, 2])
+        assert (picked.lane, picked.best, picked.shares) == ("body", "body", (1.0, 0.0, 0.0))
+    with pytest.raises(ValueError):
+        pick([FAST], 9.0, 0.5, barred=[0])
 
 
 def test_takes_two_unsure_lanes_as_often_as_each_is_the_better() -> None:
@@ -67,14 +84,14 @@ def test_tries_no_lane_that_costs_more_than_is_allowed() -> None:
     """The slow lane takes twice the time of the fast one: it costs a request, and the body a third of one."""
     taken = shares([BODY, FAST, SLOW], 0.5)
     assert taken["eagle3"] == 0.0
-    assert taken["body"] == pytest.approx(PROBE, abs=0.002)
+    assert taken["body"] == pytest.approx(PROBE / 2 * 0.15 / 0.35, abs=0.001)
 
 
 def test_takes_a_drafter_below_break_even_only_to_probe_it() -> None:
     """A drafter that loses against the body with more than nine in ten is drawn by no chance of being the best."""
     below = option("eagle3", 3.3, 0.04)
     assert likely_best([BODY, below], [True, True])[1] > 0.05
-    assert shares([BODY, below])["eagle3"] == pytest.approx(PROBE, abs=0.002)
+    assert shares([BODY, below])["eagle3"] == pytest.approx(PROBE * 0.15 / 0.35, abs=0.001)
 
 
 def test_prices_a_try_by_the_time_that_it_loses() -> None:

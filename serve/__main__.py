@@ -2,12 +2,15 @@
 
 import asyncio
 import gc
+import json
 import logging
 import os
+import random
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import aiohttp
 import typer
@@ -17,16 +20,18 @@ from serve import __version__, app, server, settings
 from serve.backtest import run as backtesting
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
-from serve.bench import report
-from serve.deploy import memory, registry
+from serve.bench import report, winner
+from serve.deploy import manifests, memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
 from serve.deploy import render as rendering
 from serve.deploy import up as running
+from serve.deploy.bundle import collect
 from serve.deploy.doctor import examine, finding, look, trials
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT
 from serve.deploy.reading import CARDS, MEMORY, healthy, take
+from serve.deploy.rollback import rollback
 from serve.errors import ConfigError
 from serve.gate import collect as collecting
 from serve.gate import compare, verdict
@@ -41,6 +46,7 @@ from serve.sim.traffic import Traffic
 
 KeyFile = Annotated[Path | None, typer.Option(help="File with an API key of the router's.")]
 
+BUNDLE = Path("polydraft-support.tar.gz")
 _BAR = 40  # characters of a bar of progress
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -71,9 +77,19 @@ def up(
     vllm: Annotated[Path, typer.Option(help="vLLM's command.")] = ROOT / ".venv-engine/bin/vllm",
 ) -> None:
     """Run a profile's engines and the router on this machine, without Docker. Example: polydraft up cpu"""
-    router = Address(host, port)
-    place = running.Place(ROOT, vllm.absolute(), ROOT / f".cache/logs/{profile}-{port}", router, engine_port)
-    raise typer.Exit(asyncio.run(running.up(profiles.load_named(profile), place, _say)))
+    wanted, logs = profiles.load_named(profile), ROOT / f".cache/logs/{profile}-{port}"
+    given = {name.removeprefix(settings.PREFIX).lower(): value for name, value in wanted.router_environment().items()}
+    own = settings.read(model=given["model"], lanes=json.loads(given["lanes"]), table=json.loads(given["table"]))
+    place = running.Place(
+        root=ROOT,
+        vllm=vllm.absolute(),
+        logs=logs,
+        router=Address(host, port),
+        engine_port=engine_port,
+        tls=own.tls_cert_file is not None,
+        keyed=own.keys_file is not None,
+    )
+    raise typer.Exit(asyncio.run(running.up(wanted, place, _say)))
 
 
 @cli.command()
@@ -153,15 +169,36 @@ def doctor(
     raise typer.Exit(0 if finding.go(findings) else 1)
 
 
+@cli.command("support-bundle")
+def support_bundle(
+    profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
+    output: Annotated[Path, typer.Option(help="The archive to write; never over one that is there.")] = BUNDLE,
+    url: Annotated[str, typer.Option(help="The router's base URL.")] = "http://127.0.0.1:8000",
+    logs: Annotated[
+        Path | None, typer.Option(help="Folder of *.log files, such as `docker compose logs` gave.", file_okay=False)
+    ] = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Collect what whoever helps needs, without secrets, prompts and answers. Example: polydraft support-bundle gb10"""
+    wanted = profiles.load_named(profile)
+    base = url.rstrip("/").removesuffix("/v1")
+    reading = asyncio.run(look.look(wanted, urlsplit(base).port or 8000, ""))
+    sources = collect.Wanted(wanted, ROOT, base, keyfile.bearer(key_file), logs, reading)
+    files = asyncio.run(collect.collect(sources))
+    collect.write(files, output)
+    _say(f"{output}: {', '.join(files)}. Look before you send it.")
+
+
 @cli.command()
 def render(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; fail if a file isn't what would be written.")
     ] = False,
 ) -> None:
-    """Write compose/ and k8s/values/ from the profiles. Example: polydraft render --check"""
+    """Write compose/, k8s/values/ and, by Helm, k8s/manifests/ from the profiles. Example: polydraft render --check"""
     rendering.render(check=check, root=ROOT)
-    _say("every rendered file is what the profiles say")
+    without = "" if manifests.helm(ROOT) else ", but for k8s/manifests: no Helm here to tell"
+    _say(f"every rendered file is what the profiles say{without}")
 
 
 @cli.command()
@@ -179,7 +216,12 @@ def bench(
     figures = report.figures(samples)
     _say("\nAcceptance length / decode rate (output tokens per second after the first), fastest lane bold:\n")
     _say(report.markdown(figures))
-    fewest = min(figure.requests for figure in figures)
+    if accepted := report.positions(figures):
+        _say("\nDrafts accepted, by position:\n\n" + accepted)
+    _say("\n" + winner.text(winner.rivalries(samples, random.Random(0))))  # noqa: S311  # a bootstrap is no secret
+    if circles := sum(sample.repeats for sample in samples):
+        _say(f"\n{circles} answers went round in circles, which flatters drafters, and count for nothing.")
+    fewest = min((figure.requests for figure in figures), default=0)
     _say(f"\n{fewest} answers a cell or more, of at most {max_tokens} tokens, greedy.")
     _say("\nAs a profile's cells:\n\n" + report.cells(figures))
 
@@ -237,16 +279,26 @@ def pins(
         typer.Option("--resolve", help="Read what is unresolved from the registry and the model hub, and write it."),
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Print nothing; fail if anything is unresolved.")] = False,
+    newer: Annotated[bool, typer.Option("--newer", help="Ask what is newer than its pin, and change nothing.")] = False,
+    back: Annotated[
+        bool, typer.Option("--rollback", help="Take pins and locks back to what git has from before their last change.")
+    ] = False,
 ) -> None:
     """Print what everything is built from: images/pins.toml as a table. Example: polydraft pins --check"""
     path = ROOT / pinning.PINS
     if resolve:
         asyncio.run(_resolve(path))
+    if newer:
+        return _say(asyncio.run(_newer(pinning.load(path))))
+    if back:
+        commit, files = rollback(ROOT)
+        return _say(f"as of {commit}: {', '.join(files)}; now run `polydraft render`, build, and commit")
     wanted = pinning.load(path)
     if check:
         pinning.check(wanted)
     else:
         _say(pinning.table(wanted))
+    return None
 
 
 keys = typer.Typer(help="API keys: add, list and remove them. Example: polydraft keys add alice", no_args_is_help=True)
@@ -290,6 +342,13 @@ def _engine_at(given: str) -> tuple[str, str]:
     if not (name and found and url.startswith(("http://", "https://"))):
         raise ConfigError(f"--engine: {given!r} isn't NAME=URL; write it as engine=http://127.0.0.1:8101")
     return name, url.rstrip("/")
+
+
+async def _newer(wanted: pinning.Pins) -> str:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), trust_env=True) as client:
+        findings = await registry.newest(wanted.all, client)
+    unread = f"\n\n{len(findings.failed)} couldn't be asked for: {findings.reasons()}" if findings.failed else ""
+    return pinning.news(wanted, findings.found) + unread
 
 
 async def _resolve(path: Path) -> None:

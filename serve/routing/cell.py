@@ -171,13 +171,15 @@ def _edited(instruction: str, prose: Prose, identify: Identify) -> str:
 
 
 def _translated(instruction: str, prose: Prose, identify: Identify) -> str:
-    """Without a named target, people have foreign text put into the language they ask in."""
+    """Without a named target, people have foreign text put into the language they ask in.
+
+    Where all is in one language the text may come later, or a translator is only spoken of: that one it is.
+    """
     material = _material(instruction, prose)
     language = language_of(asking(without_quotations(instruction.removesuffix(material))), identify)
     if len(instruction) < 60 and language == language_of(material, identify):
         order = _LAST_SENTENCE.search(instruction)
-        ordered = language_of(order[1], identify) if order else language
-        return UNDETERMINED if ordered == language else ordered
+        return language_of(order[1], identify) if order else language
     return language
 
 
@@ -198,9 +200,12 @@ def _spoken(conversation: Conversation, prose: Prose, asked: str, identify: Iden
     before = _before(conversation, identify)
     chinese = before if before in ("zh-Hant", "yue") else "zh-Hans"
     language = language_of(asking(without_messages(asked)), identify, chinese=chinese) if asked else UNDETERMINED
-    if len(prose.paragraphs) > 1 and (language == UNDETERMINED or (language in CYRILLIC and len(asked) < _TERMS)):
+    weak = language == UNDETERMINED or (language in CYRILLIC and len(asked) < _TERMS) or _is_weak(asked, language)
+    if weak and len(prose.paragraphs) > 1:
         whole = language_of("\n".join(prose.paragraphs), identify)
-        language = whole if language == UNDETERMINED or whole in possible(asked) else language
+        language = (
+            whole if language == UNDETERMINED or (whole != UNDETERMINED and whole in possible(asked)) else language
+        )
     if language == UNDETERMINED and asked:
         language = _foreign(language_of(opening(asked), identify))
     if before in (language, UNDETERMINED):

@@ -64,6 +64,14 @@ _ADVERBS = {
     "kk": (">ша", ">ше", "с>ше", ">шаға", ">шеге"),
     "mn": (">ар", ">аар", ">оор", ">ээр"),
 }
+_ADJECTIVES = {
+    "cs": ("mčina>meckém čtina>ckém ština>ském čina>ském",),
+    "sk": ("mčina>meckom čtina>ckom ština>skom čina>skom",),
+    "sv": (">ska",),
+    "da": (">ske",),
+    "no": (">ske",),
+}
+"""Forms that name a language only before the word for "language": "v perzskom jazyku", "det marathiske sprog"."""
 _HEADED = {"vi": "tiếng", "id": "bahasa", "ms": "bahasa"}
 """Languages whose names mean one only after this word; `Indonesia` by itself is a country."""
 _NO_NOMINATIVE = ("fi", "hu")
@@ -147,6 +155,8 @@ def _inflected() -> dict[str, Name]:
         for tag, name in _entries(listed):
             for rules in _ADVERBS.get(spoken, ()):
                 _add(names, _form(name, rules), Name(tag, True, spoken=here))
+            for rules in _ADJECTIVES.get(spoken, ()):
+                _add(names, _form(name, rules), Name(tag, False, noun=True, spoken=here))
             if spoken in _BEFORE_NOUN:
                 _add(names, name, Name(tag, True, noun=True, spoken=here))
             elif spoken not in _NO_NOMINATIVE:

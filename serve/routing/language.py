@@ -192,14 +192,32 @@ def _ranked(text: str, found: dict[str, int], identify: Identify) -> Sequence[tu
     if ranked[0][0] == "bg" and ranked[0][1] < _CERTAIN and not found and not _BULGARIAN.search(text):
         share = sum(p for tag, p in ranked if tag in ("bg", "ru"))
         return [("ru", share), *(r for r in ranked[1:] if r[0] != "ru")]
+    if ranked[0][0] == "gl" and ranked[0][1] < _CERTAIN and not siblings.shows(text, "gl"):
+        return _without_galician(text, ranked)
     if "ms" in found or all(tag != "ms" for tag, _ in ranked[:2]):
         return ranked
     share = sum(p for tag, p in ranked if tag in ("id", "ms"))
     return sorted([("id", share), *(r for r in ranked if r[0] not in ("id", "ms"))], key=lambda r: -r[1])
 
 
+def _without_galician(text: str, ranked: Sequence[tuple[str, float]]) -> Sequence[tuple[str, float]]:
+    """Give Galician's share to the larger neighbour that the model thinks likelier: unless marked, it is that one."""
+    shares = dict(ranked)
+    into = max("es", "pt", key=lambda tag: shares.get(tag, 0.0))
+    if shares.get(into, 0.0) < max(shares["gl"] / 2, _SHARE) or (into == "es" and _GALICIAN.search(text)):
+        return ranked
+    shares[into] = shares.get(into, 0.0) + shares.pop("gl")
+    return sorted(shares.items(), key=lambda item: -item[1])
+
+
+_SHARE = 0.15  # probability
+_GALICIAN = re.compile(r"\b(?:[aoe]|os|ao|d[oa]s?) ", re.IGNORECASE)  # small words that tell it from Spanish
+
+
 # What a Bulgarian phrase seldom lacks, and without which Russian, more asked in, is as likely.
-_BULGARIAN = re.compile(r"ъ|\w{2}(?:ата|ята|ото|ето|ите|ият|ия|ам|иш)\b|\b(?:се|си|от|със|във|без)\b", re.IGNORECASE)
+_BULGARIAN = re.compile(
+    r"ъ(?![еёюя])|\w{2}(?:ата|ята|ото|ето|ите|ият|ския|ам|иш)\b|\b(?:се|си|от|със|във|без)\b", re.IGNORECASE
+)
 
 # Letters of few Cyrillic languages: whoever lacks a letter that is there is out.
 _CYRILLIC = (

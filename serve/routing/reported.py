@@ -12,12 +12,14 @@ _SHORT = 300  # characters
 _LEADING = re.compile(r"[^:]{2,40}?(?= ?:|\s+[\"'(]?(?:[A-Z0-9]|\S*[^\w\s,;.?!]\S))")
 _TRAILING = re.compile(r"(?:(?:^|\s)[^\W\d_]+[#+]*(?:['’-][^\W\d_]+)*,?){1,5}[\s?!.]*$")
 _ENDS = (5, 4, 3, 2)  # words
+_SPOKEN, _TOLD = 5, 8  # English words that no message has where the text opens in English, and where it does not
 
 
 def language_around(text: str, identify: Identify) -> str:
     """Name the foreign language of a short text's two ends, or `und` where they are English or tell nothing."""
     spoken = text.split()
-    if len(text) > _SHORT or (_english(spoken[:2]) and _english(spoken[-2:])):
+    opens = _english(spoken[:2])
+    if len(text) > _SHORT or (opens and _english(spoken[-2:])) or _is_english(text, _SPOKEN if opens else _TOLD):
         return UNDETERMINED
     leading, trailing = _LEADING.match(text), _TRAILING.search(text[-80:])
     lead = leading[0] if leading else ""
@@ -32,6 +34,13 @@ def language_around(text: str, identify: Identify) -> str:
     return _foreign(lead, identify)
 
 
+def _is_english(text: str, enough: int) -> bool:
+    """Say whether a text has so many words of English, and of other languages one at most."""
+    found = words.count(text)
+    english = found.get("en", 0)
+    return english >= enough and sum(found.values()) - english <= 1
+
+
 def foreign_ends(text: str) -> bool:
     """Say whether the first or the last two words of a text hold none of English."""
     spoken = text.split()
@@ -39,9 +48,10 @@ def foreign_ends(text: str) -> bool:
 
 
 def _plainly_english(end: list[str]) -> bool:
-    """Say whether English has words of its own among a few, two at least, and no other language has."""
+    """Say whether English has words of its own among a few, two at least, and others half as many at most."""
     found = words.count(" ".join(end))
-    return found.get("en", 0) > 1 and len(found) == 1
+    english = found.get("en", 0)
+    return english > 1 and english >= 2 * (sum(found.values()) - english)
 
 
 def _english(end: list[str]) -> bool:

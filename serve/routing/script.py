@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 # Code points per UTF-16 high byte. Where two scripts share a high byte, _HALVES says which half is whose.
 _BLOCKS = {
-    "G": (0x03, 0x1F),
+    "G": (0x1F,),
+    "a": (0x03,),
     "C": (0x04,),
     "A": (0x06, 0x07, 0x08, 0xFB, 0xFC, 0xFD, 0xFE),
     "M": (0x12, 0x13),
@@ -30,6 +31,7 @@ _BLOCKS = {
 _EAST_ASIAN = frozenset("KHO")
 _WHOLE = {"G": "el", "C": "Cyrl", "A": "Arab", "M": "am", "R": "km"}
 _HALVES = {
+    "a": ("\u0370", "Latn", "el"),  # accents by themselves, as some keyboards send, come before Greek
     "b": ("\u0590", "hy", "he"),
     "d": ("\u0980", "Deva", "bn"),
     "e": ("\u0a80", "pa", "gu"),

@@ -133,6 +133,11 @@ def told(text: str, guess: str) -> str:
     return best
 
 
+def shows(text: str, tag: str) -> bool:
+    """Say whether a text has a word or letter that only this one of its family has."""
+    return _marks(text.lower(), {word.strip(words.PUNCTUATION) for word in words.split(text)}, tag) > 0
+
+
 def _marks(lowered: str, spoken: set[str], tag: str) -> int:
     """Count what in a text only this one of its family has."""
     pattern = _MARKS.get(tag)

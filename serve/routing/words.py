@@ -94,7 +94,7 @@ _LISTS = {
     " over hun mijn dan nu help want noem beschrijf vergelijk maak vertaal bedenk definieer bereken moet"
     " moeten kunnen wil graag hulp altijd nooit elke zonder beter alle man veel meer mag had zou drie twee"
     " vier vijf zes zeven acht negen tien woorden woord zin tijd jaar dag leven wereld stad land nieuw"
-    " groot klein weinig hier daar na hond kat word last find kind hard us work",
+    " groot klein weinig hier daar vertalen na hond kat word last find kind hard us work",
     "sv": "fel och är inte jag du hur varför vem när var vilken vad för med på av att det den ett en som kan tack"
     " så mycket berätta förklara skriv mig min din till om mellan skillnaden bra från eller i men alla man"
     " sig har vi de ska hej över under föreslå lista beskriv jämför skapa översätt nämn ge bättre alltid"
@@ -105,14 +105,15 @@ _LISTS = {
     " man sig har vi de skal hej ud nu over under bog kunne have nævn beskriv sammenlign lav oversæt"
     " foreslå giv bedre altid aldrig uden skulle vil hjælp bedst tre to fire fem ord tid år dag liv verden"
     " by land ny stor lille her der må time efter meget gøre gør op uge lave laver nogle nogen blive bare bliver"
-    " hun dine hvis også noget"
+    " hun dine hvis også noget dit mit sit"
     " fordi dette disse hvilke dig endnu måske opskrift nem måde bedste køre koster bør arbejde morgen børn rigtig",
     "no": "feil og er ikke jeg du hvordan hvorfor hvem når hvor hvilken hva for med på av at det den et en som kan"
     " takk mange fortell forklar skriv meg min din til om mellom forskjellen god fra eller noe i så men"
     " hun hvis også alle man seg har vi de skal hei ut nå over under bok kunne nevn beskriv sammenlign lag oversett"
     " foreslå gi bedre alltid aldri uten skulle vil hjelp best tre to fire fem ord tid år dag liv verden"
     " by land ny stor liten her der må time etter mye gjøre gjør opp uke lage lager noen bli vegg veggen bare blir"
-    " fordi dette disse hvilke deg ennå kanskje oppskrift enkel måte beste kjøre koster bør jobb morgen barn veldig",
+    " fordi dette disse hvilke deg ennå kanskje oppskrift enkel måte beste kjøre koster bør jobb morgen barn veldig"
+    " dit mitt sitt ditt",
     "fi": "virhe ja on ei minä sinä miten miksi kuka milloin missä mikä mitä kiitos hei kerro selitä kirjoita voitko"
     " olla tämä se että paljon hyvää me he ne en jos kun tai sen ehdota luettele kuvaile vertaa luo käännä"
     " anna parempi aina tarvitsen haluan mistä mihin kolme kaksi neljä viisi sana aika vuosi päivä elämä"
@@ -132,7 +133,7 @@ _LISTS = {
     " bana lütfen çok yaz anlat açıkla olan var yok da de daha iyi ben sen evet o şu mu mü ki en az iki ya"
     " biz siz listele tanımla karşılaştır oluştur çevir özetle öner önerir misin liste her zaman istiyorum"
     " lazım nasıldır hakkında üç dört beş kelime cümle yıl gün hayat dünya şehir ülke kitap yeni büyük"
-    " hata hatası küçük şimdi burada kadar uzakta midir mıdır mudur müdür musun mısın",
+    " nelerdir hata hatası küçük şimdi burada kadar uzakta midir mıdır mudur müdür musun mısın",
     "vi": "lỗi là gì như thế nào tại sao khi ai ở đâu và của cho với không có tôi bạn xin chào cảm ơn hãy một các"
     " những được trong vào anh em ta ra do đi viết dịch liệt kê tóm tắt so sánh đề xuất nên muốn cần giúp"
     " bao nhiêu hay hơn ba hai bốn năm từ câu thời gian ngày giới thành phố nước sách mới lớn nhỏ bây giờ"
@@ -164,7 +165,7 @@ _LISTS = {
     " разкажи обясни напиши през колко можеш ли между или е беше да се който която което къде искам трябва"
     " прави направя има няма вие той тя те сега много добре някой след също така още ако един една две деца времето"
     " какъв каква къщи мога може може ли би бих съм си ще ме ви ни го им няколко кажи дай нещо български",
-    "hi": "है हैं क्या में की के का मुझे आप से को और नमस्ते कैसे क्यों होता एक यह पर सकते",
+    "hi": "है हैं था थी थे सा सी सबसे अच्छा क्या में की के का मुझे आप से को और नमस्ते कैसे क्यों होता एक यह पर सकते",
     "mr": "आहे आहेत काय मला आणि तुम्ही कसे का एक हे नाही करा",
     "ne": "छ छन् के मलाई र तपाईं कसरी किन एक यो हो गर्नुहोस्",
     "ar": "ما هي هو في من هل كيف لماذا على لي عن إلى هذا أن مرحبا شكرا بين و",
@@ -322,10 +323,10 @@ def weigh(text: str) -> dict[str, float]:
 
 
 def count(text: str) -> dict[str, int]:
-    """Count the function words of each language in the beginning of a text."""
+    """Count the function words of each language in the beginning of a text, each once: the same word says no more."""
     found: dict[str, int] = {}
     owner, punctuation = _OWNER.get, PUNCTUATION
-    for tag in [tag for word in split(text) if (tag := owner(word.strip(punctuation)))]:
+    for tag in [tag for word in dict.fromkeys(split(text)) if (tag := owner(word.strip(punctuation)))]:
         found[tag] = found.get(tag, 0) + 1
     return found
 

@@ -31,18 +31,9 @@ CHINESE = "请用中文解释什么是推测解码，以及它为什么能让模
 
 STAND_IN = f"""
 FROM {ROUTER}
-COPY tests/serve/double.py /opt/stand-in/double.py
-COPY <<EOF /opt/stand-in/main.py
-import asyncio, sys
-import double
-async def main():
-    address = {{name: sys.argv[sys.argv.index(name) + 1] for name in ("--host", "--port")}}
-    server = await asyncio.start_server(double.Engine().connected, address["--host"], address["--port"], limit=2**20)
-    await server.serve_forever()
-asyncio.run(main())
-EOF
+COPY tests/serve/double.py tests/images/stand_in.py /opt/stand-in/
 HEALTHCHECK NONE
-ENTRYPOINT ["python", "/opt/stand-in/main.py"]
+ENTRYPOINT ["python", "/opt/stand-in/stand_in.py"]
 """
 
 pytestmark = pytest.mark.docker

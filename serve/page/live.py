@@ -15,6 +15,8 @@ from serve.page.view import View
 
 LISTENERS = 64
 """Pages that may be open at once."""
+LINES = 50
+"""Requests that one event lists at most, the newest: as many as the page shows."""
 _RETRY = b"retry: 1500\n\n"
 """Milliseconds after which a browser that lost its stream asks again."""
 _ENCODER = msgspec.json.Encoder()
@@ -57,7 +59,7 @@ class Live:
             raise TooManyConnections(f"{LISTENERS} pages are open already; close one.")
 
     async def listen(self) -> AsyncIterator[bytes]:
-        """Give events, the first with all requests that are kept, until the reader goes or the router stops."""
+        """Give events, the first with the last requests, until the reader goes or the router stops."""
         listener = _Listener()
         self._listeners.add(listener)
         if self._ticking is None:
@@ -89,5 +91,7 @@ class Live:
 
     def _event(self, after: int) -> bytes:
         """Write what is now, and the requests that ended after the one of this number."""
-        described = self._state() | {"decisions": [screen.line(seen) for seen in self._view.after(after)]}
+        described = self._state() | {
+            "decisions": [screen.line(seen) for seen in self._view.after(max(after, self._view.count - LINES))]
+        }
         return b"id: %d\ndata: %b\n\n" % (self._view.count, _ENCODER.encode(described))

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from serve.routing.cell import Cell
 from serve.routing.lane import Lane
@@ -26,8 +27,7 @@ BUCKET = 5
 BUCKETS = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One finished request: its number since the start, when it ended (seconds since 1970), and its outcome."""
 
     number: int
@@ -121,7 +121,9 @@ class View:
             sums = self.sums[key] = Sums()
         sums.add(outcome, at)
         self.count += 1
-        self._last.append(Seen(self.count, at, outcome._replace(sample=None)))  # which holds some of the answer
+        # A sample holds some of the answer, which is never kept.
+        kept = outcome if outcome.sample is None else outcome._replace(sample=None)
+        self._last.append(Seen(self.count, at, kept))
         if outcome.completion_tokens:
             self._spread(outcome.decision.lane, outcome.completion_tokens, at, outcome.generation_time or 0.0)
 
@@ -160,5 +162,7 @@ class View:
     def _reach(self, first: int, last: int) -> None:
         """Begin the buckets up to the last; those in which nothing came are there too, if they are still shown."""
         begin = self._speed[-1][0] + 1 if self._speed else first
+        if begin > last:
+            return
         for at in range(max(begin, last - BUCKETS + 1), last + 1):
             self._speed.append((at, {}))

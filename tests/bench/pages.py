@@ -23,15 +23,14 @@ from pathlib import Path
 import aiohttp
 
 _ENGINE = Path(__file__).parent / "relay" / "upstream.py"
-_TICKS = os.sysconf("SC_CLK_TCK")
 _CONNECTIONS = 16
 _PAYLOAD = {"messages": [{"role": "user", "content": "What is a MAC address?"}], "stream": True, "max_tokens": 20}
 
 
 def cpu(pid: int) -> float:
-    """Give the CPU seconds, user and system, that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    """Give the CPU seconds, user and system, that a process has used, to the nanosecond."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(each.read_text(encoding="ascii").split()[0]) for each in threads) / 1e9
 
 
 def free_port() -> int:

@@ -40,7 +40,7 @@ const REASONS = {
   measured: "fastest for this language in the measured table",
   default: "not measured yet: the usual order",
   sampling: "a setting of the request only works without a drafter",
-  forced: "the client named this lane",
+  forced: "this lane was asked for",
   fallback: "the preferred lane wasn’t available",
   held: "its engine holds the stored response",
   any: "nothing to generate",

@@ -27,7 +27,7 @@ export function now(state) {
     "Speed against no drafter",
     gain ? times(gain.value) : "–",
     gain
-      ? `answers so far, by the lanes Polydraft picked; no drafter: ${gain.source === "table" ? "as the table has it" : "as measured here"}`
+      ? `Polydraft’s picks so far, beside what no drafter ${gain.source === "table" ? "brings by the table" : "brought here"}`
       : "nothing to compare yet: ask something",
   );
   figure("Written in the last minute", whole(speed * 60), "tokens, of all answers together");

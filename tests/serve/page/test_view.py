@@ -12,6 +12,7 @@ from serve.routing.lane import Lane
 from serve.routing.ledger import Drift
 from serve.routing.outcome import Acceptance, Outcome
 from serve.routing.policy import Candidate, Decision
+from serve.routing.sample import Sample
 
 LANES = (Lane("body", "http://a"), Lane("mtp", "http://b", "mtp", 2))
 
@@ -133,6 +134,14 @@ def test_no_more_is_kept_than_there_is_room_for_whatever_comes(requests: list[tu
     shown = sum(sum(tokens.values()) for _, tokens in view.speed(clock.now + BUCKET))
     assert shown <= sum(tokens for _, _, tokens in requests) + 1e-6
     assert len(view.speed(clock.now)) == BUCKETS - 1
+
+
+def test_keeps_nothing_of_an_answer() -> None:
+    view = View(LANES, Clock())
+    view.observe(outcome(sample=Sample()))
+    kept = view.request(1)
+    assert kept is not None
+    assert kept.outcome.sample is None
 
 
 def test_keeps_alarms_with_their_time() -> None:

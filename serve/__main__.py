@@ -2,12 +2,15 @@
 
 import asyncio
 import gc
+import json
 import logging
 import os
+import random
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import aiohttp
 import typer
@@ -17,16 +20,18 @@ from serve import __version__, app, server, settings
 from serve.backtest import run as backtesting
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
-from serve.bench import report
-from serve.deploy import memory, registry
+from serve.bench import report, winner
+from serve.deploy import manifests, memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
 from serve.deploy import render as rendering
 from serve.deploy import up as running
+from serve.deploy.bundle import collect
 from serve.deploy.doctor import examine, finding, look, trials
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT
 from serve.deploy.reading import CARDS, MEMORY, healthy, take
+from serve.deploy.rollback import rollback
 from serve.errors import ConfigError
 from serve.gate import collect as collecting
 from serve.gate import compare, verdict
@@ -41,24 +46,27 @@ from serve.sim.traffic import Traffic
 
 KeyFile = Annotated[Path | None, typer.Option(help="File with an API key of the router's.")]
 
+BUNDLE = Path("polydraft-support.tar.gz")
+_BAR = 40  # characters of a bar of progress
 ROOT = Path(__file__).resolve().parent.parent
 
 cli = typer.Typer(
     name="polydraft",
-    help="One language model on an edge GPU box, each request decoded by the drafter that is fastest for it.",
+    help="Serve one model, each request by its fastest drafter. Try: polydraft up cpu",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # frames take half of a screen
 )
 
 
-@cli.command()
+@cli.command(short_help="Run the router, configured by POLYDRAFT_* variables.")
 def serve() -> None:
-    """Run the router; it is configured by POLYDRAFT_* environment variables alone."""
+    """Run the router; it is configured by POLYDRAFT_* environment variables alone. Example: polydraft serve"""
     _log_to(sys.stdout.fileno())
     uvloop.run(_serve(settings.read()))
 
 
-@cli.command()
+@cli.command(short_help="Run a profile without a GPU on this machine: engines and router.")
 def up(
     profile: Annotated[str, typer.Argument(help="A profile's name, such as cpu.")],
     host: Annotated[str, typer.Option(help="Address of the router.")] = "127.0.0.1",
@@ -69,26 +77,34 @@ def up(
     vllm: Annotated[Path, typer.Option(help="vLLM's command.")] = ROOT / ".venv-engine/bin/vllm",
 ) -> None:
     """Run a profile's engines and the router on this machine, without Docker. Example: polydraft up cpu"""
-    router = Address(host, port)
-    place = running.Place(ROOT, vllm.absolute(), ROOT / f".cache/logs/{profile}-{port}", router, engine_port)
-    raise typer.Exit(asyncio.run(running.up(profiles.load_named(profile), place, _say)))
+    wanted, logs = profiles.load_named(profile), ROOT / f".cache/logs/{profile}-{port}"
+    given = {name.removeprefix(settings.PREFIX).lower(): value for name, value in wanted.router_environment().items()}
+    own = settings.read(model=given["model"], lanes=json.loads(given["lanes"]), table=json.loads(given["table"]))
+    place = running.Place(
+        root=ROOT,
+        vllm=vllm.absolute(),
+        logs=logs,
+        router=Address(host, port),
+        engine_port=engine_port,
+        tls=own.tls_cert_file is not None,
+        keyed=own.keys_file is not None,
+    )
+    raise typer.Exit(asyncio.run(running.up(wanted, place, _say)))
 
 
 @cli.command()
 def sim(
     profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
-    body: Annotated[str, typer.Option(help="One of the profile's bodies; its own choice without.")] = "",
+    body: Annotated[str, typer.Option(help="One of the profile's bodies.")] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
     speed: Annotated[float, typer.Option(min=0.1, max=100, help="How many times faster than life.")] = 1.0,
-    requests: Annotated[int, typer.Option(min=0, help="Send so many requests, report and end; 0 just serves.")] = 0,
+    requests: Annotated[int, typer.Option(min=0, help="Send so many and end; 0 just serves.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="How many of them at once.")] = 2,
     policy: Annotated[str, typer.Option(help="POLYDRAFT_POLICY of the router.")] = "apply",
-    table: Annotated[bool, typer.Option(help="Let the router begin from the profile's table.")] = True,
-    seed: Annotated[int, typer.Option(help="Seed of requests and engines, and of what the router tries.")] = 0,
+    table: Annotated[bool, typer.Option(help="Begin from the profile's table or not.")] = True,
+    seed: Annotated[int, typer.Option(help="Seed of requests, engines and tries.")] = 0,
     log: Annotated[Path | None, typer.Option(help="File for the access log, such as backtest reads.")] = None,
-    trace: Annotated[
-        Path | None, typer.Option(help="File for what each request would take on each lane; backtest reads it too.")
-    ] = None,
+    trace: Annotated[Path | None, typer.Option(help="File for what requests take on each lane.")] = None,
 ) -> None:
     """Run the router before engines made of published figures. Example: polydraft sim gb10 --requests 500 --speed 20"""
     wanted = profiles.load_named(profile)
@@ -108,7 +124,7 @@ def sim(
     asyncio.run(simulating.simulate(made, language.load(), _say, _progress))
 
 
-@cli.command()
+@cli.command(short_help="Hold the engines of a profile against the memory that is free.")
 def plan(
     profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
     idle: Annotated[
@@ -129,7 +145,7 @@ def plan(
     raise typer.Exit(1 if made.problem else 0)
 
 
-@cli.command()
+@cli.command(short_help="Look at this machine and say whether a profile can run on it.")
 def doctor(
     profile: Annotated[str, typer.Argument(help="A profile's name; without one, that of this machine.")] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
@@ -153,15 +169,36 @@ def doctor(
     raise typer.Exit(0 if finding.go(findings) else 1)
 
 
+@cli.command("support-bundle")
+def support_bundle(
+    profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
+    output: Annotated[Path, typer.Option(help="The archive to write; never over one that is there.")] = BUNDLE,
+    url: Annotated[str, typer.Option(help="The router's base URL.")] = "http://127.0.0.1:8000",
+    logs: Annotated[
+        Path | None, typer.Option(help="Folder of *.log files, such as `docker compose logs` gave.", file_okay=False)
+    ] = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Collect what whoever helps needs, without secrets, prompts and answers. Example: polydraft support-bundle gb10"""
+    wanted = profiles.load_named(profile)
+    base = url.rstrip("/").removesuffix("/v1")
+    reading = asyncio.run(look.look(wanted, urlsplit(base).port or 8000, ""))
+    sources = collect.Wanted(wanted, ROOT, base, keyfile.bearer(key_file), logs, reading)
+    files = asyncio.run(collect.collect(sources))
+    collect.write(files, output)
+    _say(f"{output}: {', '.join(files)}. Look before you send it.")
+
+
 @cli.command()
 def render(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; fail if a file isn't what would be written.")
     ] = False,
 ) -> None:
-    """Write compose/ and k8s/values/ from the profiles. Example: polydraft render --check"""
+    """Write compose/, k8s/values/ and, by Helm, k8s/manifests/ from the profiles. Example: polydraft render --check"""
     rendering.render(check=check, root=ROOT)
-    _say("every rendered file is what the profiles say")
+    without = "" if manifests.helm(ROOT) else ", but for k8s/manifests: no Helm here to tell"
+    _say(f"every rendered file is what the profiles say{without}")
 
 
 @cli.command()
@@ -179,12 +216,17 @@ def bench(
     figures = report.figures(samples)
     _say("\nAcceptance length / decode rate (output tokens per second after the first), fastest lane bold:\n")
     _say(report.markdown(figures))
-    fewest = min(figure.requests for figure in figures)
+    if accepted := report.positions(figures):
+        _say("\nDrafts accepted, by position:\n\n" + accepted)
+    _say("\n" + winner.text(winner.rivalries(samples, random.Random(0))))  # noqa: S311  # a bootstrap is no secret
+    if circles := sum(sample.repeats for sample in samples):
+        _say(f"\n{circles} answers went round in circles, which flatters drafters, and count for nothing.")
+    fewest = min((figure.requests for figure in figures), default=0)
     _say(f"\n{fewest} answers a cell or more, of at most {max_tokens} tokens, greedy.")
     _say("\nAs a profile's cells:\n\n" + report.cells(figures))
 
 
-@cli.command()
+@cli.command(short_help="Tell from a log what other policies would have reached.")
 def backtest(
     log: Annotated[
         Path,
@@ -204,7 +246,7 @@ def backtest(
     _say(backtesting.run(log, policy or [], seed))
 
 
-@cli.command()
+@cli.command(short_help="Prove on a running router that every lane is lossless.")
 def gate(
     url: Annotated[str, typer.Argument(help="A router's base URL.")] = "http://127.0.0.1:8000",
     dtype: Annotated[compare.Dtype, typer.Option(help="What the engines compute in.")] = compare.Dtype.BFLOAT16,
@@ -226,30 +268,40 @@ def gate(
 
 @cli.command()
 def version() -> None:
-    """Print the version."""
+    """Print the version. Example: polydraft version"""
     _say(__version__)
 
 
-@cli.command()
+@cli.command(short_help="Print what everything is built from.")
 def pins(
     resolve: Annotated[
         bool,
         typer.Option("--resolve", help="Read what is unresolved from the registry and the model hub, and write it."),
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Print nothing; fail if anything is unresolved.")] = False,
+    newer: Annotated[bool, typer.Option("--newer", help="Ask what is newer than its pin, and change nothing.")] = False,
+    back: Annotated[
+        bool, typer.Option("--rollback", help="Take pins and locks back to what git has from before their last change.")
+    ] = False,
 ) -> None:
     """Print what everything is built from: images/pins.toml as a table. Example: polydraft pins --check"""
     path = ROOT / pinning.PINS
     if resolve:
         asyncio.run(_resolve(path))
+    if newer:
+        return _say(asyncio.run(_newer(pinning.load(path))))
+    if back:
+        commit, files = rollback(ROOT)
+        return _say(f"as of {commit}: {', '.join(files)}; now run `polydraft render`, build, and commit")
     wanted = pinning.load(path)
     if check:
         pinning.check(wanted)
     else:
         _say(pinning.table(wanted))
+    return None
 
 
-keys = typer.Typer(help="API keys: add, list and remove them.", no_args_is_help=True)
+keys = typer.Typer(help="API keys: add, list and remove them. Example: polydraft keys add alice", no_args_is_help=True)
 cli.add_typer(keys, name="keys")
 KeysFile = Annotated[Path, typer.Option("--file", help="The file that POLYDRAFT_KEYS_FILE names.")]
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
@@ -259,7 +311,7 @@ _GARBAGE = 20_000
 KEYS_FILE = Path("keys")
 
 
-@keys.command("add")
+@keys.command("add", short_help="Make a key; it is printed once.")
 def keys_add(
     name: KeyName,
     file: KeysFile = KEYS_FILE,
@@ -292,6 +344,13 @@ def _engine_at(given: str) -> tuple[str, str]:
     return name, url.rstrip("/")
 
 
+async def _newer(wanted: pinning.Pins) -> str:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), trust_env=True) as client:
+        findings = await registry.newest(wanted.all, client)
+    unread = f"\n\n{len(findings.failed)} couldn't be asked for: {findings.reasons()}" if findings.failed else ""
+    return pinning.news(wanted, findings.found) + unread
+
+
 async def _resolve(path: Path) -> None:
     """Fill unresolved pins; raises ConfigError for those that couldn't be read, after writing the others."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), trust_env=True) as client:
@@ -313,9 +372,11 @@ async def _serve(wanted: settings.Settings) -> None:
 
 
 def _progress(done: int, total: int) -> None:
-    """Show how far a measurement is: on a terminal in one line that changes, elsewhere every tenth of the way."""
+    """Show how far a measurement is: on a terminal as a bar in one line, elsewhere as a line every tenth of the way."""
     if sys.stderr.isatty():
-        typer.echo(f"\r{done}/{total} answers", err=True, nl=done == total)
+        filled = _BAR * done // max(1, total)
+        bar = "#" * filled + "." * (_BAR - filled)
+        typer.echo(f"\r[{bar}] {done}/{total} answers", err=True, nl=done == total)
     elif done == total or done % max(1, total // 10) == 0:
         typer.echo(f"{done}/{total} answers", err=True)
 

@@ -24,6 +24,8 @@ from serve.routing.estimate import Weighing
 from serve.routing.policy import Decision
 
 router = APIRouter()
+HEADLESS = "polydraft.head"
+"""Key of a request's scope: only the answer's head is wanted."""
 
 
 def build(service: Service, keyless: Collection[str] | None = None) -> FastAPI:
@@ -54,7 +56,8 @@ class _HeadLikeGet:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        await self._app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
+        head = scope.get("method") == "HEAD"
+        await self._app({**scope, "method": "GET", HEADLESS: True} if head else scope, receive, send)
 
 
 @router.post("/v1/chat/completions")
@@ -247,7 +250,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         return intake.refusal(
             MethodNotAllowed(f"{path[:128]} doesn't take {request.method}."), path, {"allow": allowed}
         )
-    paths = sorted({known.path.replace(":path", "") for known in routes()})
+    everywhere: list[object] = request.app.routes
+    paths = sorted({at.replace(":path", "") for known in everywhere if (at := getattr(known, "path", ""))})
     return intake.refusal(UnknownPath(f"There is no {path[:128]} here; paths are {', '.join(paths)}."), path)
 
 

@@ -5,7 +5,7 @@ import functools
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import aiohttp
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
 
-from serve import access_log, api, intake
+from serve import __version__, access_log, api, intake
 from serve.admission import Admission
 from serve.errors import RequestError
 from serve.exposition import Exposition
@@ -24,6 +24,10 @@ from serve.ledger.learner import Learner, Terms, Told
 from serve.ledger.store import keep, opened
 from serve.metrics import Metrics, breaker_open, engine_up
 from serve.otel import Traces, exported
+from serve.page import memory, routes, screen
+from serve.page.live import Live
+from serve.page.routes import Page
+from serve.page.view import View
 from serve.proxy import pool
 from serve.proxy.breaker import Breaker
 from serve.proxy.dialect import PATHS
@@ -32,10 +36,11 @@ from serve.proxy.slots import Slots
 from serve.proxy.upstream import Timeouts, Upstream
 from serve.routing import cell
 from serve.routing.language import Identify
-from serve.routing.ledger import Ledger, State
+from serve.routing.ledger import Drift, Ledger, State
 from serve.security import door, keyfile, tls
 from serve.security.door import Door, Limits
 from serve.security.entrance import Entrance
+from serve.security.sessions import Sessions
 from serve.settings import Settings
 from serve.tracing import Begin, passed_on
 
@@ -60,10 +65,12 @@ async def running(settings: Settings, identify: Identify, traces: Traces | None 
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False, cookie_jar=jar, headers=key) as client:
         upstreams = _upstreams(settings, client, key)
         metrics = Metrics(CollectorRegistry())
-        learner, keeping = _learning(settings, identify, metrics)
+        view = View(settings.lanes, time.time) if settings.page else None
+        learner, keeping = _learning(settings, identify, _told(metrics, view))
         admission = _admission(settings, identify, learner)
-        service = _service(settings, upstreams, admission, metrics, traces.begin if traces else passed_on)
+        service = _service(settings, upstreams, admission, metrics, traces.begin if traces else passed_on, view)
         application = api.build(service, _keyless(settings))
+        application.state.leave = _shown(settings, application, service, metrics, view) if view else _nothing
         application.state.client_timeout = settings.client_timeout
         application.state.direct = {
             PATHS[endpoint].encode(): functools.partial(intake.Generation, service, endpoint)
@@ -120,7 +127,9 @@ def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[
         connections=settings.max_connections,
     )
     file = keyfile.KeyFile(settings.keys_file) if settings.keys_file else None
-    entry = Door(limits, (lambda: file.keys) if file else None, settings.open_metrics, settings.allowed_hosts)
+    known = (lambda: file.keys) if file else None
+    sessions = Sessions(time.monotonic) if settings.page else None
+    entry = Door(limits, known, settings.open_metrics, settings.allowed_hosts, sessions)
 
     def refused(error: RequestError, method: bytes, target: bytes, request_id: str | None) -> None:
         metrics.refused(error.code or "")
@@ -140,8 +149,19 @@ def _secure(settings: Settings, application: FastAPI, metrics: Metrics) -> list[
     return [*watching, entrance.watch()]
 
 
+def _told(metrics: Metrics, view: View | None) -> Told:
+    """Say who hears of what is learned: the metrics, and of drifts the page too."""
+
+    def drifted(drift: Drift) -> None:
+        metrics.drift(drift)
+        if view:
+            view.drift(drift)
+
+    return Told(metrics.lesson, drifted)
+
+
 def _learning(
-    settings: Settings, identify: Identify, metrics: Metrics
+    settings: Settings, identify: Identify, told: Told
 ) -> tuple[Learner | None, list[Coroutine[Any, Any, None]]]:
     """Make the policy that learns, if it is wanted; gives what has to run beside it.
 
@@ -155,7 +175,7 @@ def _learning(
     ledger = Ledger(settings.lanes, settings.table, settings.half_life, state)
     rng = random.Random(settings.seed)  # noqa: S311  # which lane to try is no secret
     terms = Terms(settings.policy == "apply", settings.exploration, rng, time.time, identify)
-    learner = Learner(settings.lanes, ledger, terms, Told(metrics.lesson, metrics.drift))
+    learner = Learner(settings.lanes, ledger, terms, told)
     if server:
         sharing = shared.Shared(server, ledger, settings.model, settings.half_life)
         return learner, [shared.share(sharing, time.time, _KEEP_INTERVAL)]
@@ -168,7 +188,12 @@ def _admission(settings: Settings, identify: Identify, learner: Learner | None) 
 
 
 def _service(
-    settings: Settings, upstreams: dict[str, Upstream], admission: Admission, metrics: Metrics, begin_trace: Begin
+    settings: Settings,
+    upstreams: dict[str, Upstream],
+    admission: Admission,
+    metrics: Metrics,
+    begin_trace: Begin,
+    view: View | None,
 ) -> Service:
     # They would be a second series for every counter, which nothing here reads.
     disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -179,11 +204,12 @@ def _service(
     registry.register(breaker_open(settings.lanes, lambda lane: upstreams[lane.upstream].left_alone))
     learner = admission.learner
     lanes_of = Counter(lane.upstream for lane in settings.lanes)
+    more = [*([learner.observe] if learner else []), *([view.observe] if view else [])]
     wiring = Wiring(
         model=settings.model,
         upstreams=upstreams,
         shared=frozenset(url for url, lanes in lanes_of.items() if lanes > 1),
-        observers=(metrics.observe, access_log.observe, *([learner.observe] if learner else [])),
+        observers=(metrics.observe, access_log.observe, *more),
         track=functools.partial(learner.track, counted=metrics.track) if learner else metrics.track,
         waits=metrics.waits,
         clock=time.perf_counter,
@@ -192,3 +218,30 @@ def _service(
     )
     exposition = Exposition(metrics.families)
     return Service(admission, wiring, registry, exposition, settings.max_payload_bytes, begin_trace)
+
+
+def _shown(
+    settings: Settings, application: FastAPI, service: Service, metrics: Metrics, view: View
+) -> Callable[[], None]:
+    """Put the live page on an application; gives what ends its streams."""
+    learner = service.admission.learner
+    sources = screen.Sources(
+        model=settings.model,
+        version=__version__,
+        policy=settings.policy,
+        exploration=settings.exploration if settings.policy == "apply" else 0.0,
+        table=settings.table,
+        view=view,
+        upstreams=service.wiring.upstreams,
+        in_flight=metrics.running,
+        memory=functools.partial(memory.read, settings.planned_memory_gib),
+        learner=learner,
+    )
+    live = Live(view, functools.partial(screen.state, sources))
+    application.state.page = Page(sources, live, secure=settings.tls_cert_file is not None)
+    application.include_router(routes.router)
+    return live.close
+
+
+def _nothing() -> None:
+    """There is no page whose streams would have to end."""

@@ -105,6 +105,10 @@ class Metrics:
         finally:
             gauge.dec()
 
+    def running(self, lane: str) -> int:
+        """Say how many requests an engine works on for a lane."""
+        return int(self._child(self._in_flight, (lane,))._value.get())
+
     def lesson(self, lane: str, lesson: str) -> None:
         """Count a request that the ledger learned from, or why it didn't."""
         self._child(self._lessons, (lane, lesson)).inc()

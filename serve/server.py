@@ -77,6 +77,11 @@ class Server(uvicorn.Server):
         ]
         self.started = True
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop as uvicorn does, but wait for nobody who only watches."""
+        cast(FastAPI, self.config.app).state.leave()
+        await super().shutdown(sockets)
+
     def _connection(self) -> Http:
         return Http(self.config, self.server_state, {})
 

@@ -70,6 +70,12 @@ class Settings(BaseSettings):
         default=(), description="JSON list of public names that a router without keys answers to, such as box.example."
     )
     open_metrics: bool = Field(default=False, description="Whether /metrics needs no key.")
+    page: bool = Field(default=True, description="Whether the live page is served at /.")
+    planned_memory_gib: float | None = Field(
+        default=None,
+        gt=0,
+        description="GiB that the engines were planned to hold; the page shows it beside what is used.",
+    )
     tls_cert_file: Path | None = Field(default=None, description="Certificate with its chain, PEM; then it is HTTPS.")
     tls_key_file: Path | None = Field(default=None, description="The certificate's key, PEM, not encrypted.")
     engine_key_file: Path | None = Field(default=None, description="File with the key that the engines ask for.")

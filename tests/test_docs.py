@@ -15,6 +15,7 @@ from serve import api
 from serve.deploy import profile as profiles
 from serve.errors import PolydraftError, RequestError
 from serve.metrics import Metrics, breaker_open, engine_up
+from serve.page import routes as page_routes
 from serve.proxy.relay import HEADERS
 from serve.routing.outcome import End
 from serve.routing.policy import Reason
@@ -26,7 +27,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SETTINGS = [PREFIX + name.upper() for name in Settings.model_fields]
 PATHS = [
     f"{' '.join(sorted(route.methods or ()))} {route.path}".replace(":path", "")
-    for route in api.router.routes
+    for route in (*api.router.routes, *page_routes.router.routes)
     if isinstance(route, APIRoute)
 ]
 COMMANDS: dict[str, click.Command] = typer.main.get_command(command_line.cli).commands  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from serve.bench.prompts import Prompt
 from serve.errors import ConfigError
 from serve.proxy import sse, vllm
 from serve.proxy.dialect import CHAT
+from serve.routing import sample
 from serve.routing.outcome import Acceptance
 
 Progress = Callable[[int, int], None]
@@ -31,13 +32,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One answer: output tokens, seconds from its first to its last event, and what the drafter achieved."""
+    """One answer: output tokens, seconds from its first to its last event, and what the drafter achieved.
+
+    One that `repeats` went round in circles, which every drafter predicts: it counts for nothing.
+    """
 
     prompt: Prompt
     lane: str
     tokens: int
     seconds: float
     acceptance: Acceptance | None
+    repeats: bool = False
 
 
 async def measure(
@@ -61,7 +66,9 @@ async def measure(
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise ConfigError(f"{url}: isn't a base URL; write http://127.0.0.1:8000") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ConfigError(f"{url}: the router can't be reached ({type(error).__name__}); is it up?") from error
+            raise ConfigError(
+                f"{url}: no router answers ({type(error).__name__}); start one (polydraft up cpu) or mend the address"
+            ) from error
 
 
 def _jobs(plan: Plan, lanes: Sequence[str]) -> list[tuple[Prompt, str]]:
@@ -94,7 +101,7 @@ async def _ask(client: aiohttp.ClientSession, url: str, lane: str, plan: Plan, p
         "stream_options": {"include_usage": True},
     }
     first = last = 0.0
-    report = vllm.Report()
+    report, look = vllm.Report(), sample.Sample()
     headers = {"x-polydraft-lane": lane}
     async with client.post(f"{url}/v1/chat/completions", json=payload, headers=headers) as response:
         if response.status != 200:
@@ -105,9 +112,10 @@ async def _ask(client: aiohttp.ClientSession, url: str, lane: str, plan: Plan, p
             elif CHAT.is_error(event):
                 raise ConfigError(f"{url}: lane {lane} failed: {sse.data(event)[:200].decode(errors='replace')}")
             elif not CHAT.is_end(event):
+                look.add(event)
                 last = time.perf_counter()
                 first = first or last
-    return Sample(prompt, lane, report.completion_tokens or 0, last - first, report.acceptance)
+    return Sample(prompt, lane, report.completion_tokens or 0, last - first, report.acceptance, look.repeats())
 
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

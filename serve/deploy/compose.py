@@ -66,13 +66,12 @@ def _router(profile: Profile, each: Builds) -> dict[str, Any]:
         "ports": [f"127.0.0.1:${{POLYDRAFT_PORT:-{ROUTER_PORT}}}:{ROUTER_PORT}"],
         # One engine is enough to serve; the others join as they come up.
         "depends_on": {first: _when("healthy")} | {service: _when("started") for service in rest},
-        "healthcheck": _healthcheck("python", f"http://127.0.0.1:{ROUTER_PORT}/readyz", "1m"),
+        "healthcheck": _healthcheck(["python", "-m", "serve.probe", str(ROUTER_PORT)], "1m"),
         "restart": "on-failure:5",
         "stop_grace_period": "40s",  # drain_timeout, and some
         **_confined("10001:10001"),
         "pids_limit": 256,
         "mem_limit": ROUTER_MEMORY,
-        "ulimits": {"nofile": 65_536},  # POLYDRAFT_MAX_CONNECTIONS twice, and some
         "logging": _logging(),
     }
 
@@ -106,7 +105,7 @@ def _engine(profile: Profile, each: Builds, engine: str, before: str) -> dict[st
         "environment": {**_literal(engine_environment(profile)), **_token(profile)},
         "depends_on": {_service(profile, before): _when("completed_successfully" if before == "plan" else "healthy")},
         **_known_as(ENGINE_ALIAS),
-        "healthcheck": _healthcheck("python3", f"http://127.0.0.1:{ENGINE_PORT}/health", LOAD_TIME),
+        "healthcheck": _healthcheck(["python3", "-c", _ENGINE_PROBE], LOAD_TIME),
         "restart": ENGINE_RESTARTS,
         "stop_grace_period": "60s",
         **_confined("2000:0", "/tmp:exec,mode=1777"),  # noqa: S108 a path in the container; compilers run what is there
@@ -170,10 +169,11 @@ def _when(condition: str) -> dict[str, str]:
     return {"condition": f"service_{condition}"}
 
 
-def _healthcheck(python: str, url: str, start_period: str) -> dict[str, Any]:
-    probe = f"import urllib.request; urllib.request.urlopen('{url}', timeout=4)"
-    test = ["CMD", python, "-c", probe]
-    return {"test": test, "start_period": start_period, "interval": "10s", "timeout": "5s", "retries": 6}
+_ENGINE_PROBE = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{ENGINE_PORT}/health', timeout=4)"
+
+
+def _healthcheck(command: list[str], start_period: str) -> dict[str, Any]:
+    return {"test": ["CMD", *command], "start_period": start_period, "interval": "10s", "timeout": "5s", "retries": 6}
 
 
 def _logging() -> dict[str, Any]:

@@ -7,7 +7,7 @@ that is resolved: that is somebody's decision, made in the file.
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -120,8 +120,21 @@ def check(pins: Pins) -> None:
 
 def table(pins: Pins) -> str:
     """Return the pins as a text table: kind, subject, value, the reason's first sentence."""
-    rows = [("kind", "what", "pinned at", "why")]
-    rows += [(pin.kind, pin.subject, pin.value, _first_sentence(pin.why)) for pin in pins.all]
+    rows = [(pin.kind, pin.subject, pin.value, _first_sentence(pin.why)) for pin in pins.all]
+    return _aligned([("kind", "what", "pinned at", "why"), *rows])
+
+
+def news(pins: Pins, found: Mapping[tuple[Kind, str], str]) -> str:
+    """Return a table of the pins that would be others now; a build such as `+cpu` of the same release is no other."""
+    rows = [
+        (pin.kind, pin.subject, pin.value, now)
+        for pin in pins.all
+        if (now := found.get((pin.kind, pin.name), pin.value)) != pin.value.partition("+")[0] and now != pin.value
+    ]
+    return _aligned([("kind", "what", "pinned at", "now"), *rows]) if rows else "nothing is newer than its pin"
+
+
+def _aligned(rows: Sequence[tuple[str, str, str, str]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = [
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows

@@ -1,4 +1,4 @@
-"""Asks a container registry for an image's digest and the model hub for a repository's commit.
+"""Asks a container registry for an image's digest, the model hub for a repository's commit, PyPI for a release.
 
 The registry side speaks the OCI distribution API, the hub side Hugging Face's. It must never pull anything, never send
 a credential that it wasn't handed by the registry itself, and never guess: what doesn't answer stays unresolved.
@@ -6,8 +6,9 @@ a credential that it wasn't handed by the registry itself, and never guess: what
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 
@@ -15,6 +16,7 @@ from serve.deploy.pins import CONTAINER, Kind, Pin
 
 DOCKER_HUB = "https://registry-1.docker.io"
 MODEL_HUB = "https://huggingface.co"
+INDEX = "https://pypi.org/pypi"
 
 # A list of manifests, so that one digest holds every architecture; a single manifest's digest holds one.
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
@@ -46,10 +48,30 @@ async def resolve(
 ) -> Findings:
     """Ask for each pin's digest or commit; what can't be read is told with its reason and spoils nothing else."""
     asked = list(pins)
+    return await _findings(asked, [_now(pin, client, docker_hub, model_hub) for pin in asked])
+
+
+async def newest(
+    pins: Iterable[Pin],
+    client: aiohttp.ClientSession,
+    docker_hub: str = DOCKER_HUB,
+    model_hub: str = MODEL_HUB,
+    index: str = INDEX,
+) -> Findings:
+    """Ask what each pin would be if it was made now; Debian's packages, which apt knows, aren't asked for."""
+    asked = [pin for pin in pins if pin.kind != "debian"]
     lookups = [
-        digest(client, pin.subject, docker_hub) if pin.kind in CONTAINER else commit(client, pin.subject, model_hub)
+        release(client, pin.name, index) if pin.kind == "packages" else _now(pin, client, docker_hub, model_hub)
         for pin in asked
     ]
+    return await _findings(asked, lookups)
+
+
+def _now(pin: Pin, client: aiohttp.ClientSession, docker_hub: str, model_hub: str) -> Coroutine[Any, Any, str]:
+    return digest(client, pin.subject, docker_hub) if pin.kind in CONTAINER else commit(client, pin.subject, model_hub)
+
+
+async def _findings(asked: Sequence[Pin], lookups: Iterable[Coroutine[Any, Any, str]]) -> Findings:
     answers = await asyncio.gather(*lookups, return_exceptions=True)
     findings = Findings({}, {})
     for pin, answer in zip(asked, answers, strict=True):
@@ -60,6 +82,22 @@ async def resolve(
         else:
             raise answer
     return findings
+
+
+async def release(client: aiohttp.ClientSession, package: str, index: str = INDEX) -> str:
+    """Return the newest release of a Python package; raises Unreadable."""
+    async with client.get(f"{index}/{package}/json") as answer:
+        if answer.status != 200:
+            raise Unreadable(f"{index} answers HTTP {answer.status}")
+        try:
+            described = await answer.json()
+        except (aiohttp.ContentTypeError, ValueError):
+            raise Unreadable(f"{index} answers no JSON") from None
+    info = described.get("info") if isinstance(described, dict) else None
+    value = info.get("version") if isinstance(info, dict) else None
+    if not isinstance(value, str):
+        raise Unreadable(f"{index} names no version")
+    return value
 
 
 async def digest(client: aiohttp.ClientSession, image: str, docker_hub: str = DOCKER_HUB) -> str:

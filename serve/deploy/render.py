@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from serve.deploy import manifests
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
 from serve.deploy.compose import compose_file, project_file
@@ -19,17 +20,20 @@ from serve.deploy.profile import Profile
 from serve.errors import ConfigError
 
 BAKE = Path("images/pins.hcl")
+VALUES, MANIFESTS = Path("k8s/values"), Path("k8s/manifests")
 MONITORING = Path("compose/monitoring.yaml")
 
 
 def render(check: bool, root: Path) -> None:
-    """Write every rendered file under `root`, or with `check` only compare.
+    """Write every rendered file under `root`, or with `check` only compare; k8s/manifests only where there is Helm.
 
     Raises ConfigError for a bad profile or pin, and with `check` for files that are missing, stale or left over.
     """
     pins = pinning.load(root / PINS)
     loaded = [pinned(profiles.load_named(name), pins) for name in profiles.names()]
     wanted = documents(loaded, builds(pins, root), pins)
+    asked = manifests.helm(root)
+    wanted |= _manifests(asked, root, wanted) if asked else _as_they_are(root)
     leftover = [path for path in _rendered(root) if path not in wanted]
     stale = [path for path, text in wanted.items() if not _holds(root / path, text)]
     if check:
@@ -60,8 +64,21 @@ def documents(loaded: list[Profile], each: Builds, pins: Pins) -> dict[Path, str
         source = f"profiles/{profile.name}.toml"
         files[Path(f"compose/compose.{profile.name}.yaml")] = _text(compose_file(profile, each), source)
         if profile.host.accelerator != "cpu":
-            files[Path(f"k8s/values/{profile.name}.yaml")] = _text(helm_values(profile), source)
+            files[VALUES / f"{profile.name}.yaml"] = _text(helm_values(profile), source)
     return files
+
+
+def _manifests(asked: Path, root: Path, wanted: dict[Path, str]) -> dict[Path, str]:
+    values = {path: text for path, text in wanted.items() if path.parent == VALUES}
+    return {
+        MANIFESTS / path.name: _head(f"{path} and {manifests.CHART}") + manifests.manifest(asked, root, path.stem, text)
+        for path, text in values.items()
+    }
+
+
+def _as_they_are(root: Path) -> dict[Path, str]:
+    """Without Helm the manifests can't be told from stale ones: they are left alone."""
+    return {path.relative_to(root): path.read_text(encoding="utf-8") for path in root.glob(f"{MANIFESTS}/*.yaml")}
 
 
 def _head(source: str) -> str:
@@ -77,7 +94,7 @@ def _yaml(document: dict[str, Any]) -> str:
 
 
 def _rendered(root: Path) -> list[Path]:
-    found = [*root.glob("compose/compose.*.yaml"), *root.glob("k8s/values/*.yaml")]
+    found = [*root.glob("compose/compose.*.yaml"), *root.glob(f"{VALUES}/*.yaml"), *root.glob(f"{MANIFESTS}/*.yaml")]
     return sorted(path.relative_to(root) for path in found)
 
 

@@ -38,13 +38,25 @@ _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where things are: the repository, vLLM's command, the folder for logs, the router, the first engine's port."""
+    """Where things are: the repository, vLLM's command, the folder for logs, the router, the first engine's port.
+
+    `tls` and `keyed`: whether the router, whose other settings come from the environment, speaks TLS and asks for keys.
+    """
 
     root: Path
     vllm: Path
     logs: Path
     router: Address
     engine_port: int
+    tls: bool = False
+    keyed: bool = False
+
+    @property
+    def url(self) -> str:
+        """The address at which this machine reaches the router."""
+        host = "127.0.0.1" if self.router.host in ("0.0.0.0", "::") else self.router.host  # noqa: S104  not bound
+        named = f"[{host}]" if ":" in host else host
+        return f"{'https' if self.tls else 'http'}://{named}:{self.router.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,7 @@ async def up(profile: Profile, place: Place, say: Say) -> int:
         loop.add_signal_handler(number, stop.set)
     children: list[Child] = []
     try:
-        return await _run(profile, place, say, stop, children)
+        return await _run(profile, place, say, stop, children, planned.held)
     finally:
         if children:
             say(f"stopping; running answers get {_DRAIN} s ...")
@@ -82,7 +94,9 @@ async def up(profile: Profile, place: Place, say: Say) -> int:
             say(f"stopped, but {', '.join(left)} is still there" if left else "stopped; no process is left")
 
 
-async def _run(profile: Profile, place: Place, say: Say, stop: asyncio.Event, children: list[Child]) -> int:
+async def _run(
+    profile: Profile, place: Place, say: Say, stop: asyncio.Event, children: list[Child], held: float
+) -> int:
     started = time.monotonic()
     place.logs.mkdir(parents=True, exist_ok=True)
     for engine in profile.served.engines:
@@ -90,16 +104,16 @@ async def _run(profile: Profile, place: Place, say: Say, stop: asyncio.Event, ch
         command = [str(place.vllm), "serve", *engine_args(profile, engine.name, address, place.root)]
         children.append(await _start(engine.name, command, engine_environment(profile), place))
         say(f"engine {engine.name}: loading; log in {children[-1].log}")
-    router = await _start("router", _router_command(), _router_environment(profile, place), place)
+    router = await _start("router", _router_command(), _router_environment(profile, place, held), place)
     children.append(router)
-    waiting = asyncio.create_task(_until_ready(profile, place.router, say, started))
+    waiting = asyncio.create_task(_until_ready(profile, place.url, say, started))
     stopped = asyncio.create_task(stop.wait())
     dead = asyncio.create_task(_first_death(children))
     try:
         await asyncio.wait({waiting, stopped, dead}, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done() and not dead.done() and not stopped.done():
             waiting.result()
-            say(_ready_text(profile, place.router, time.monotonic() - started))
+            say(_ready_text(profile, place, time.monotonic() - started))
             await asyncio.wait({stopped, dead}, return_when=asyncio.FIRST_COMPLETED)
         if stopped.done():
             return 0
@@ -152,19 +166,20 @@ def _router_command() -> list[str]:
     return [sys.executable, "-m", "serve", "serve"]
 
 
-def _router_environment(profile: Profile, place: Place) -> dict[str, str]:
+def _router_environment(profile: Profile, place: Place, held: float) -> dict[str, str]:
     own = {
         "POLYDRAFT_HOST": place.router.host,
         "POLYDRAFT_PORT": str(place.router.port),
         "POLYDRAFT_DRAIN_TIMEOUT": str(_DRAIN),
+        "POLYDRAFT_PLANNED_MEMORY_GIB": f"{held:.1f}",
     }
     return {**profile.router_environment(profile.upstreams(place.engine_port)), **own}
 
 
-async def _until_ready(profile: Profile, router: Address, say: Say, started: float) -> None:
+async def _until_ready(profile: Profile, router: str, say: Say, started: float) -> None:
     """Wait until the router reports every lane as ready; say so for each as it comes."""
     missing = {lane.name for lane in profile.served.lanes}
-    url = f"{_url(router)}/readyz"
+    url = f"{router}/readyz"
     said = started
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as client:
         while missing:
@@ -181,7 +196,7 @@ async def _until_ready(profile: Profile, router: Address, say: Say, started: flo
 
 async def _lanes(client: aiohttp.ClientSession, url: str) -> dict[str, bool]:
     try:
-        async with client.get(url) as response:
+        async with client.get(url, ssl=False) as response:  # its certificate names the box, not this address
             lanes: dict[str, bool] = (await response.json())["lanes"]
             return lanes
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError):
@@ -198,20 +213,17 @@ async def _first_death(children: Sequence[Child]) -> Child:
             wait.cancel()
 
 
-def _ready_text(profile: Profile, router: Address, seconds: float) -> str:
-    url = _url(router)
-    lines = [f"every lane is ready after {seconds:.0f} s; {url} speaks OpenAI's API. Try:", ""]
+def _ready_text(profile: Profile, place: Place, seconds: float) -> str:
+    lines = [f"every lane is ready after {seconds:.0f} s; {place.url} speaks OpenAI's API. Try:", ""]
+    if place.keyed:
+        lines += ["  KEY=...  # one of POLYDRAFT_KEYS_FILE; `polydraft keys add` makes another", ""]
+    curl = f"curl -i{' -k' if place.tls else ''} {place.url}/v1/chat/completions -H 'content-type: application/json' "
+    curl += '-H "authorization: Bearer $KEY" ' if place.keyed else ""
     for example in profile.served.examples:
         payload = {"messages": [{"role": "user", "content": example.prompt}], "max_tokens": 200, "temperature": 0}
-        command = f"curl -i {url}/v1/chat/completions -H 'content-type: application/json' -d "
-        lines += [f"  # {example.says}", "  " + command + shlex.quote(json.dumps(payload, ensure_ascii=False)), ""]
-    return "\n".join([*lines, "Ctrl-C stops everything."])
-
-
-def _url(router: Address) -> str:
-    """Give the address at which this machine reaches the router."""
-    host = "127.0.0.1" if router.host in ("0.0.0.0", "::") else router.host  # noqa: S104  compared, not bound
-    return f"http://[{host}]:{router.port}" if ":" in host else f"http://{host}:{router.port}"
+        command = f"{curl}-d {shlex.quote(json.dumps(payload, ensure_ascii=False))}"
+        lines += [f"  # {example.says}", f"  {command}", ""]
+    return "\n".join([*lines, "Ctrl-C stops everything.", "", f"See it work: {place.url}/"])
 
 
 def _obituary(child: Child) -> str:

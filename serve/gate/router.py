@@ -125,7 +125,9 @@ async def reach(url: str, credentials: Mapping[str, str] | None = None) -> Async
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise ConfigError(f"{url}: isn't a base URL; write http://127.0.0.1:8000") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ConfigError(f"{url}: the router can't be reached ({type(error).__name__}); is it up?") from error
+            raise ConfigError(
+                f"{url}: no router answers ({type(error).__name__}); start one (polydraft up cpu) or mend the address"
+            ) from error
 
 
 def _chat(text: str) -> list[dict[str, str]]:

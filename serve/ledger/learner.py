@@ -104,19 +104,22 @@ class Learner:
     def snapshot(self) -> dict[str, Any]:
         """Give all that is known and done at this moment, as JSON; see `view.as_json`."""
         now, alone = self._clock(), [(name, 1) for name in self._lanes]
-        lost = {
-            cell: (len(guard.seen), guard.lost / guard.tokens) for cell, guard in self._guards.items() if guard.tokens
-        }
         return as_json(
             View(
                 estimates={cell: self.ledger.estimates(cell, alone, now) for cell in list(self.ledger.cells)},
                 positions=self.ledger.positions,
-                lost=lost,
+                lost=self.lost(),
                 watches=dict(self.ledger.watches),
                 allowance=self._budget.common,
                 applied=self._applied,
             )
         )
+
+    def lost(self) -> dict[Cell, tuple[int, float]]:
+        """Say of each cell's last requests how many they are, and what share of their tokens drafters cost them."""
+        return {
+            cell: (len(guard.seen), guard.lost / guard.tokens) for cell, guard in self._guards.items() if guard.tokens
+        }
 
     def _follow(self, prefix: Prefix, lane: str) -> None:
         """Note which engine holds a conversation's prefix, now that a request of it goes there."""

@@ -21,6 +21,11 @@ class Slots:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._mean = 1.0  # seconds that a place was held, lately
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._waiting)
+
     async def take(self, waits: Callable[[], AbstractContextManager[None]] = nullcontext) -> float:
         """Take a place, which `give_back` frees, and give the time of it; `waits` is entered while there is none.
 

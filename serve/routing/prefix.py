@@ -1,6 +1,6 @@
 """Which conversation a payload goes on with, and how long its prefix is: what an engine's prefix cache is worth."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,10 @@ _ASCII, _OTHER = 4.0, 1.5
 """Characters a token: about right for English, and for Chinese."""
 _OPENING = 2_000  # characters of a message that tell conversations apart
 _MESSAGES = 400
+_MEDIA = frozenset({"url", "data"})
+"""Fields whose text is no text: a picture's address or bytes in an OpenAI or Anthropic part, a sound's bytes."""
+_SEEN = 280 * int(_ASCII)
+"""Characters that a picture counts for: as many as the tokens that Gemma 4 sees of it (`default_output_length`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +47,16 @@ def _tokens(text: str) -> float:
 
 def _text(message: Mapping[str, Any]) -> str:
     content = message.get("content")
-    return content if isinstance(content, str) else repr(content) if isinstance(content, list) else ""
+    return content if isinstance(content, str) else "".join(_pieces(content)) if isinstance(content, list) else ""
+
+
+def _pieces(value: object) -> Iterator[str]:
+    """Give the texts of a message's parts, and for a picture, however large, how long it is, at a fixed length."""
+    if isinstance(value, Mapping):
+        for name, child in value.items():
+            yield f"{len(child):<{_SEEN}}" if name in _MEDIA and isinstance(child, str) else "".join(_pieces(child))
+    elif isinstance(value, list):
+        for child in value:
+            yield from _pieces(child)
+    elif isinstance(value, str):
+        yield value

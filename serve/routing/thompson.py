@@ -7,6 +7,7 @@ computed and then drawn from with one number, which is given, so that what is lo
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import erf, exp, sqrt
 
 from serve.routing.estimate import Estimate
 
@@ -70,14 +71,16 @@ def pick(options: Sequence[Estimate], allowance: float, draw: float, barred: Col
 def _shares(options: Sequence[Estimate], best: int, costs: Sequence[float], allowance: float) -> list[float]:
     """Give the probability of every option; what can't be afforded goes to the best."""
     likely = likely_best(options, _may_pay(options))
-    others = len(options) - 1
+    probe = PROBE / (len(options) - 1)
     shares, rest = [], 1.0
     for index, share in enumerate(likely):
         cost = costs[index]
         drawn = 0.0
         if index != best and cost <= allowance:
             # Where a lane costs little it is probed more often: what it shows there, pooling carries elsewhere.
-            drawn = PROBE / others * min(_OFTEN, max(_SELDOM, _FAIR / cost)) + (1 - PROBE) * share
+            often = _FAIR / cost
+            often = _OFTEN if often > _OFTEN else _SELDOM if often < _SELDOM else often
+            drawn = probe * often + (1 - PROBE) * share
         shares.append(drawn)
         rest -= drawn
     shares[best] = max(0.0, rest)
@@ -91,14 +94,17 @@ def _may_pay(options: Sequence[Estimate]) -> list[bool]:
         if not option.drafts and option.mean > floor:
             floor = option.mean
     return [
-        not option.drafts or option.mean >= floor or option.mean + _GUARD * math.sqrt(option.variance) >= floor
+        not option.drafts or option.mean >= floor or option.mean + _GUARD * sqrt(option.variance) >= floor
         for option in options
     ]
 
 
 def _cost(mean: float, best: float) -> float:
     """The share of a request's time that an option is expected to lose, by what is known."""
-    return min(DEAREST, max(_CHEAPEST, math.exp(min(best - mean, 3.0)) - 1))
+    if best - mean > _DEAR:
+        return DEAREST
+    cost = exp(best - mean) - 1
+    return cost if cost > _CHEAPEST else _CHEAPEST
 
 
 def likely_best(options: Sequence[Estimate], allowed: Sequence[bool]) -> list[float]:
@@ -107,14 +113,15 @@ def likely_best(options: Sequence[Estimate], allowed: Sequence[bool]) -> list[fl
     Of more it is each one's probability to beat its hardest rival, made to add up to 1: the integral that Thompson
     sampling stands for costs ten times as much, and what is drawn from needn't be more than near it.
     """
-    shares = [float(each) for each in allowed]
-    for i in range(1, len(options)):
-        one = options[i]
+    shares = [1.0 if each else 0.0 for each in allowed]
+    for i, one in enumerate(options):
+        if not allowed[i]:
+            continue
+        mean, variance = one.mean, one.variance + _SURE
         for j in range(i):
-            if allowed[i] and allowed[j]:
+            if allowed[j]:
                 other = options[j]
-                ahead = (one.mean - other.mean) / math.sqrt(one.variance + other.variance + _SURE)
-                wins = 0.5 + 0.5 * math.erf(ahead / _ROOT2)
+                wins = 0.5 + 0.5 * erf((mean - other.mean) / sqrt(2 * (variance + other.variance)))
                 if wins < shares[i]:
                     shares[i] = wins
                 if 1 - wins < shares[j]:
@@ -123,5 +130,5 @@ def likely_best(options: Sequence[Estimate], allowed: Sequence[bool]) -> list[fl
     return [share / total for share in shares]
 
 
+_DEAR = math.log(1 + DEAREST)
 _SURE = 1e-12  # variance of a difference that is known, so that nothing is divided by 0
-_ROOT2 = math.sqrt(2)

@@ -10,13 +10,19 @@ from serve.errors import HeadTooLarge, MalformedRequest, RequestError, Unauthori
 from serve.security import exposure
 from serve.security import keys as kept
 from serve.security.keys import Key
+from serve.security.sessions import Sessions
 
 Headers = Sequence[tuple[bytes, bytes]]
 
 KEYLESS = (b"/healthz", b"/readyz")
 """Paths that need no key: Compose's and Kubernetes' probes have none, and the answers name nothing but lanes."""
 METRICS = b"/metrics"
-_READ = frozenset((b"host", b"origin", b"authorization", b"x-api-key", b"transfer-encoding"))
+PAGE = (b"/", b"/v1/session")
+PAGE_FILES = b"/page/"
+"""Where the live page and its log-in are: they say nothing of what happens here, and nobody has a key there yet."""
+_READ = frozenset(
+    (b"host", b"origin", b"authorization", b"x-api-key", b"transfer-encoding", b"cookie", b"sec-fetch-site")
+)
 _TO_ONE_HOP = {b"close", b"keep-alive", b"te", b"upgrade", b"http2-settings"}
 """What Connection usually lists; none of these is read behind the door."""
 
@@ -34,12 +40,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Who is let in. `keys` gives the keys of this moment, and is None where none are asked for."""
+    """Who is let in. `keys` gives the keys of this moment, and is None where none are asked for.
+
+    `sessions` are those of the live page, and None where there is no page.
+    """
 
     limits: Limits
     keys: Callable[[], Sequence[Key]] | None
     open_metrics: bool = False
     hosts: tuple[str, ...] = ()
+    sessions: Sessions | None = None
 
     def refusal(self, version: str, target: bytes, headers: Headers, received: int) -> RequestError | None:
         """Say why a request isn't let in; None if it is.
@@ -64,6 +74,8 @@ class Door:
         for key in kept.presented(headers):
             if kept.holder(known, key):
                 return None
+        if self.sessions and (_is_page(path) or self.sessions.holder(headers, known)):
+            return None
         return Unauthorized("This needs an API key known here, as `Authorization: Bearer KEY` or `x-api-key: KEY`.")
 
 
@@ -73,6 +85,10 @@ def hop_by_hop(headers: Headers) -> set[bytes]:
     if listed in ([], [b"keep-alive"]):
         return set()
     return {token.strip().lower() for value in listed for token in value.split(b",")} - _TO_ONE_HOP - {b""}
+
+
+def _is_page(path: bytes) -> bool:
+    return path in PAGE or path.startswith(PAGE_FILES)
 
 
 def _size(target: bytes, headers: Headers) -> int:

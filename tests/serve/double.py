@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import uvloop
 from prometheus_client.parser import text_string_to_metric_families
 
 from serve import app, otel
@@ -46,6 +47,7 @@ class Exchange:
     payload: dict[str, Any]
     writer: asyncio.StreamWriter
     closed: asyncio.Event
+    raw: bytes
 
     async def head(self, status: int, content_type: str, *more: str) -> None:
         lines = [f"HTTP/1.1 {status} X", f"content-type: {content_type}", *more, "", ""]
@@ -146,14 +148,14 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> E
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
     raw = await reader.readexactly(int(headers.get("content-length", 0)))
     payload = json.loads(raw) if raw else {}
-    return Exchange(head[0].split(" ")[1], headers, payload, writer, asyncio.Event())
+    return Exchange(head[0].split(" ")[1], headers, payload, writer, asyncio.Event(), raw)
 
 
 class Loop:
-    """An event loop in a thread, for servers that synchronous tests talk to."""
+    """The shipped event loop in a thread, for servers that synchronous tests talk to."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
@@ -200,10 +202,12 @@ def settings(lanes: tuple[Lane, ...], table: tuple[Row, ...] = (), **more: Any) 
 
 
 @contextmanager
-def router(loop: Loop, wanted: Settings, *, direct: bool = True, traces: otel.Traces | None = None) -> Iterator[str]:
+def router(
+    loop: Loop, wanted: Settings, *, direct: bool = True, traces: otel.Traces | None = None, port: int = 0
+) -> Iterator[str]:
     """Run a router; gives its base URL. Without `direct` it answers everything through ASGI."""
     stack = contextlib.AsyncExitStack()
-    url = loop.call(stack.enter_async_context(_serving(wanted, direct, traces)))
+    url = loop.call(stack.enter_async_context(_serving(wanted, direct, traces, port)))
     try:
         yield url
     finally:
@@ -211,14 +215,14 @@ def router(loop: Loop, wanted: Settings, *, direct: bool = True, traces: otel.Tr
 
 
 @asynccontextmanager
-async def _serving(wanted: Settings, direct: bool, traces: otel.Traces | None) -> AsyncIterator[str]:
+async def _serving(wanted: Settings, direct: bool, traces: otel.Traces | None, port: int) -> AsyncIterator[str]:
     async with app.running(wanted, _identify(), traces) as application:
         if not direct:
             application.state.direct = {}
         server = serving.Server(serving.config(wanted, application))
         with contextlib.suppress(AttributeError):
             server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-        listener = serving.listener(("127.0.0.1", 0))
+        listener = serving.listener(("127.0.0.1", port))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
             await asyncio.sleep(0.01)

@@ -15,14 +15,22 @@ from tests.stack.conftest import ROOT, START_LIMIT, VLLM, free_port
 from tests.stack.processes import all_ready, spawn, stop
 
 DRAFTER = {"method": "eagle3", "model": str(ROOT / "images/demo/gemma4-eagle3"), "num_speculative_tokens": 3}
-FLAGS = [
+_BASE = [
     *("serve", str(ROOT / "images/demo/gemma4"), "--served-model-name", "demo", "--host", "127.0.0.1"),
     *("--dtype", "float32", "--enforce-eager", "--max-model-len", "1024", "--max-num-seqs", "16"),
     *("--kv-cache-memory-bytes", str(128 << 20), "--no-enable-prefix-caching", "--language-model-only"),
-    *("--enable-per-request-metrics", "--per-request-spec-decode-metrics", "detailed"),
-    *("--enable-auto-tool-choice", "--tool-call-parser", "hermes"),
+    *("--enable-per-request-metrics", "--enable-auto-tool-choice", "--tool-call-parser", "hermes"),
     # Granite marks a thought by plain words, which a toy can be made to write, by a pattern that binds thoughts too.
-    *("--reasoning-parser", "granite", "--structured-outputs-config", json.dumps({"enable_in_reasoning": True})),
+    *("--reasoning-parser", "granite"),
+]
+_BOUND = {"enable_in_reasoning": True}
+_TERSE = {**_BOUND, "backend": "xgrammar", "disable_any_whitespace": True}
+"""JSON without spaces: a toy that may write some writes nothing else until its answer has to end."""
+
+PLAIN = [*_BASE, "--structured-outputs-config", json.dumps(_BOUND)]
+FLAGS = [
+    *(*_BASE, "--structured-outputs-config", json.dumps(_TERSE)),
+    *("--per-request-spec-decode-metrics", "detailed"),
     *("--additional-config", json.dumps({"polydraft": {"drafters": {"eagle3": DRAFTER}}})),
 ]
 STORING = {"VLLM_ENABLE_RESPONSES_API_STORE": "1"}

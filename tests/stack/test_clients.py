@@ -1,14 +1,16 @@
 """The official clients, as people use them: through the router they see what they see straight from the engine."""
 
+import asyncio
 import json
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anthropic
 import openai
+import pydantic
 import pytest
 
 from tests.stack.conftest import ROOT
@@ -18,6 +20,20 @@ from tests.stack.test_fidelity import CALL, CLAUDES, QUESTION, SCHEMA, THOUGHT, 
 pytestmark = pytest.mark.engine
 
 Seen = Any
+
+
+class Yes(pydantic.BaseModel):
+    """What an answer is made to be."""
+
+    yes: bool
+
+
+class Look(pydantic.BaseModel):
+    """What a tool is called with."""
+
+    x: Literal["y"]
+
+
 ASKED: Any = {"model": "demo", "messages": [{"role": "user", "content": QUESTION}], "temperature": 0}
 RESPONDED: Any = {"model": "demo", "input": QUESTION, "temperature": 0}
 
@@ -84,6 +100,102 @@ def response_tools(client: openai.OpenAI) -> Seen:
     return [(item.name, item.arguments) for item in whole.output if item.type == "function_call"]
 
 
+def tools_streamed(client: openai.OpenAI) -> Seen:
+    """What the helper makes of the pieces; to this engine's parser of thoughts a call in a stream is one."""
+    offered: Any = [openai.pydantic_function_tool(Look, name="look")]
+    asked: Any = {**ASKED, "tools": offered, "tool_choice": "required"}
+    with client.chat.completions.stream(**asked, max_tokens=80) as stream:
+        kinds = {event.type for event in stream}
+        message = stream.get_final_completion().choices[0].message
+    assert "chunk" in kinds
+    return kinds, message.model_dump()
+
+
+def parsed(client: openai.OpenAI) -> Seen:
+    message = client.chat.completions.parse(**ASKED, max_tokens=30, response_format=Yes).choices[0].message
+    assert isinstance(message.parsed, Yes)
+    return message.parsed
+
+
+def parsed_stream(client: openai.OpenAI) -> Seen:
+    with client.chat.completions.stream(**ASKED, max_tokens=30, response_format=Yes) as stream:
+        return stream.get_final_completion().choices[0].message.parsed
+
+
+def response_parsed(client: openai.OpenAI) -> Seen:
+    return client.responses.parse(**RESPONDED, max_output_tokens=30, text_format=Yes).output_parsed
+
+
+def logprobs_streamed(client: openai.OpenAI) -> Seen:
+    chunks = client.chat.completions.create(**ASKED, max_tokens=4, logprobs=True, top_logprobs=2, stream=True)
+    found = [chunk.choices[0].logprobs for chunk in chunks]
+    return [token for each in found if each for token in each.content or ()]
+
+
+def choices(client: openai.OpenAI) -> Seen:
+    asked: Any = {**ASKED, "temperature": 0.8, "seed": 7, "n": 3, "max_tokens": 6}
+    whole = [choice.message.content for choice in client.chat.completions.create(**asked).choices]
+    texts = [""] * len(whole)
+    for chunk in client.chat.completions.create(**asked, stream=True):
+        for choice in chunk.choices:
+            texts[choice.index] += choice.delta.content or ""
+    assert texts == whole
+    return whole
+
+
+def completion_streamed(client: openai.OpenAI) -> Seen:
+    chunks = client.completions.create(model="demo", prompt="The", temperature=0, max_tokens=8, logprobs=1, stream=True)
+    return [(chunk.choices[0].text, chunk.choices[0].logprobs) for chunk in chunks if chunk.choices[0].text]
+
+
+def raw_response(client: openai.OpenAI) -> Seen:
+    """Headers, too: the router's come beside the engine's content type, and the client knows the request by its id."""
+    whole = client.chat.completions.with_raw_response.create(
+        **ASKED, max_tokens=4, extra_headers={"x-request-id": "mine"}
+    )
+    routed = "x-polydraft-lane" in whole.headers
+    assert whole.headers.get("x-request-id") == ("mine" if routed else None)
+    assert not routed or whole.headers["x-polydraft-language"] == "en"
+    with client.chat.completions.with_streaming_response.create(**ASKED, max_tokens=4, stream=True) as stream:
+        lines = [line for line in stream.iter_lines() if line]
+    assert lines[-1] == "data: [DONE]"
+    parsed: Any = whole.parse()
+    return whole.status_code, whole.headers["content-type"], stream.headers["content-type"], parsed.choices[0].message
+
+
+def embeddings(client: openai.OpenAI) -> Seen:
+    """Nobody serves them: the client sees the same error, though not in the same words."""
+    with pytest.raises(openai.NotFoundError) as refusal:
+        client.embeddings.create(model="demo", input="x")
+    return refusal.value.status_code
+
+
+def listed(client: openai.OpenAI) -> Seen:
+    """The router lists its lanes beside the model, which is the one thing that it adds."""
+    return {model.id: model.object for model in client.models.list()}["demo"]
+
+
+def unknown_model(client: openai.OpenAI) -> Seen:
+    with pytest.raises(openai.NotFoundError) as refusal:
+        client.chat.completions.create(**{**ASKED, "model": "nobody"}, max_tokens=4)
+    return refusal.value.status_code, refusal.value.type is not None
+
+
+def refused_stream(client: openai.OpenAI) -> Seen:
+    with pytest.raises(openai.BadRequestError) as refusal:
+        list(client.chat.completions.create(**ASKED, max_tokens=100_000, stream=True))
+    return refusal.value.body
+
+
+def asynchronous(client: openai.OpenAI) -> Seen:
+    async def ask() -> list[str | None]:
+        async with openai.AsyncOpenAI(base_url=client.base_url, api_key="none", max_retries=0) as other:
+            stream: Any = await other.chat.completions.create(**ASKED, max_tokens=16, stream=True)
+            return [chunk.choices[0].delta.content async for chunk in stream]
+
+    return "".join(piece or "" for piece in asyncio.run(ask()))
+
+
 def refused(client: openai.OpenAI) -> Seen:
     with pytest.raises(openai.BadRequestError) as refusal:
         client.chat.completions.create(**ASKED, max_tokens=100_000)
@@ -99,6 +211,8 @@ def not_stored(client: openai.OpenAI) -> Seen:
 OPENAI = [
     *(chat, chat_helper, usage, tools, schema, thought, logprobs, completion),
     *(response, response_tools, refused, not_stored),
+    *(tools_streamed, parsed, parsed_stream, response_parsed, logprobs_streamed, choices, completion_streamed),
+    *(raw_response, embeddings, listed, unknown_model, refused_stream, asynchronous),
 ]
 
 

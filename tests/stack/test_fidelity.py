@@ -22,12 +22,27 @@ PARAMETERS = {"type": "object", "properties": {"x": {"enum": ["y"]}}, "required"
 TOOL = {"type": "function", "function": {"name": "look", "parameters": PARAMETERS, "strict": True}}
 SCHEMA = {"name": "it", "schema": {"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"]}}
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="  # noqa: E501
-PICTURE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": PIXEL}}]}]
+SHOWN: dict[str, dict[str, Any]] = {
+    "a picture": {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}},
+    "a sound": {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+    "a film": {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}},
+}
+"""What the demo's body refuses, since it sees and hears nothing: these get as far as the engine's own refusal."""
+
+
+def shown(part: dict[str, Any], kind: str = "text") -> list[dict[str, Any]]:
+    return [{"role": "user", "content": [{"type": kind, "text": QUESTION}, part]}]
+
+
 CALLED = [
     *TURNS,
     {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "look", "input": {"x": "y"}}]},
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "rain"}]},
 ]
+CLAUDES_PICTURE = {
+    "type": "image",
+    "source": {"type": "base64", "media_type": "image/png", "data": PIXEL.partition(",")[2]},
+}
 CLAUDES = {"name": "look", "input_schema": PARAMETERS, "strict": True}
 CALL = {
     "tools": [{"type": "function", "name": "look", "parameters": PARAMETERS, "strict": True}],
@@ -50,7 +65,7 @@ CHAT: dict[str, dict[str, Any]] = {
     "token ids": {"return_token_ids": True},
     "a thought": {**THOUGHT, "max_tokens": 40},
     "thinking": {"reasoning_effort": "high", "chat_template_kwargs": {"enable_thinking": True}},
-    "a picture, which this engine refuses": {"messages": PICTURE},
+    **{name: {"messages": shown(part)} for name, part in SHOWN.items()},
     "too many tokens": {"max_tokens": 100_000},
     "a wrong type": {"temperature": "hot"},
     "unknown fields": {"nobody": {"knows": [1, 2.50, None, "\ud800é"]}},
@@ -71,6 +86,7 @@ RESPONSE: dict[str, dict[str, Any]] = {
     "JSON schema": {"input": QUESTION, "text": {"format": {"type": "json_schema", **SCHEMA}}},
     "a thought": {"input": QUESTION, **THOUGHT, "max_output_tokens": 40},
     "effort": {"input": QUESTION, "reasoning": {"effort": "low"}},
+    "a picture": {"input": shown({"type": "input_image", "image_url": PIXEL, "detail": "auto"}, "input_text")},
     "goes on from what isn't there": {"input": QUESTION, "previous_response_id": "resp_none"},
     "too many tokens": {"input": QUESTION, "max_output_tokens": 100_000},
 }
@@ -82,6 +98,7 @@ MESSAGE: dict[str, dict[str, Any]] = {
     "stop sequence": {"stop_sequences": ["de"]},
     "adaptive thinking": {"thinking": {"type": "adaptive"}},
     "JSON schema": {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA["schema"]}}},
+    "a picture": {"messages": shown(CLAUDES_PICTURE)},
     "an unknown role": {"messages": [{"role": "nobody", "content": "x"}]},
     "too many tokens": {"max_tokens": 100_000},
 }
@@ -89,6 +106,8 @@ COUNT: dict[str, tuple[str, dict[str, Any]]] = {
     "a message's tokens": ("/v1/messages/count_tokens", {"messages": TURNS, "tools": [CLAUDES]}),
     "a wrong message's tokens": ("/v1/messages/count_tokens", {"messages": "x"}),
     "a text": ("/tokenize", {"prompt": "hello", "return_token_strs": True}),
+    "a picture's tokens": ("/v1/messages/count_tokens", {"messages": shown(CLAUDES_PICTURE)}),
+    "a picture": ("/tokenize", {"messages": shown(SHOWN["a picture"])}),
     "a chat": ("/tokenize", {"messages": TURNS, "add_generation_prompt": False}),
     "neither": ("/tokenize", {}),
     "tokens": ("/detokenize", {"tokens": [1, 2737, 91]}),
@@ -162,6 +181,23 @@ def answer(url: str, path: str, payload: dict[str, Any]) -> tuple[int, str, byte
     raw = json.dumps({"model": "demo", **payload})
     got = httpx2.post(url + path, content=raw, headers={"content-type": "application/json"}, timeout=120)
     return got.status_code, got.headers["content-type"], got.content
+
+
+@pytest.mark.parametrize(
+    ("path", "payload"),
+    [
+        pytest.param(path, {**payload, "max_tokens": 8}, id=f"{path}, {name}")
+        for path, kinds in (("/v1/chat/completions", CHAT), ("/v1/responses", RESPONSE), ("/v1/messages", MESSAGE))
+        for name, payload in kinds.items()
+        if name in SHOWN
+    ],
+)
+def test_what_a_body_cannot_see_is_refused_by_the_engine_itself(
+    served: Served, path: str, payload: dict[str, Any]
+) -> None:
+    status, _, raw = answer(served.router, path, payload)
+    assert status == 400
+    assert b"multimodal" in raw or b"image" in raw or b"audio" in raw or b"video" in raw
 
 
 @pytest.mark.parametrize(("path", "payload", "shows"), [*GENERATING, *COUNTING])

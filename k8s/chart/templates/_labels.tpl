@@ -19,6 +19,44 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 
 {{- define "polydraft.containerSecurity" -}}
 allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
+{{- end }}
+
+{{- define "polydraft.engineSecurity" -}}
+runAsNonRoot: true
+runAsUser: 2000
+runAsGroup: 0
+fsGroup: 2000
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{/* Where engines may run: the profile's kind of GPU, by the labels of NVIDIA's GPU feature discovery. */}}
+{{- define "polydraft.placement" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .Values.engine.matchComputeCapability }}
+{{- $version := splitList "." .Values.engine.computeCapability }}
+affinity:
+  nodeAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms:
+        - matchExpressions:
+            - {key: nvidia.com/gpu.compute.major, operator: In, values: [{{ first $version | quote }}]}
+            - {key: nvidia.com/gpu.compute.minor, operator: In, values: [{{ last $version | quote }}]}
+{{- end }}
+{{- end }}
+
+{{- define "polydraft.cacheClaim" -}}
+{{- .Values.engine.cache.existingClaim | default (printf "%s-cache" .Values.profile) }}
+{{- end }}
+
+{{- define "polydraft.image" -}}
+{{ printf "%s:%s%s" .repository .tag (.digest | default "" | printf "@%s" | trimSuffix "@") | quote }}
 {{- end }}

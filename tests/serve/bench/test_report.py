@@ -1,10 +1,16 @@
 """Pooling samples, and the two tables made of them."""
 
+from pathlib import Path
+
+import pytest
+
 from serve.bench.measure import Sample
-from serve.bench.prompts import Prompt
-from serve.bench.report import cells, figures, markdown
+from serve.bench.prompts import DEMO, Prompt, load
+from serve.bench.report import cells, figures, markdown, positions
+from serve.errors import ConfigError
 from serve.routing.outcome import Acceptance
 
+TASKS = DEMO.with_name("tasks.toml")
 ENGLISH, CHINESE = Prompt("en", "hi"), Prompt("zh-Hans", "你好")
 SAMPLES = [
     Sample(ENGLISH, "body", 101, 2.0, None),
@@ -45,3 +51,35 @@ def test_the_table_for_profiles_puts_the_fastest_lane_first() -> None:
         '  { lane = "mtp", acceptance-length = 1.50, decode-rate = 75.0 },\n'
         '  { lane = "body", decode-rate = 50.0 },\n]'
     )
+
+
+def test_an_answer_in_circles_counts_for_nothing() -> None:
+    flattered = Sample(ENGLISH, "mtp", 1001, 0.5, Acceptance(250, 500, 500, (250, 250)), repeats=True)
+    assert figures([*SAMPLES, flattered]) == figures(SAMPLES)
+
+
+def test_tasks_are_told_apart_where_the_prompts_are() -> None:
+    code = Sample(Prompt("en", "write code", "code"), "mtp", 101, 0.5, Acceptance(25, 50, 50, (25, 25)))
+    found = figures([*SAMPLES, code])
+    assert "| en, code |  | **3.00 / 200 tok/s** |" in markdown(found).splitlines()
+    assert 'language = "en"\ntask = "code"' in cells(found)
+
+
+def test_the_table_by_position_shows_where_acceptance_falls() -> None:
+    assert positions(figures(SAMPLES)).splitlines() == [
+        "| answer in | lane | 0 | 1 |",
+        "| --- | --- | --- | --- |",
+        "| en | `mtp` | 30% | 20% |",
+    ]
+    assert positions(figures(SAMPLES[:1])) == ""
+
+
+def test_prompts_may_be_filed_by_task(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.toml"
+    file.write_text('[en]\nprose = "Tell me"\ncode = "Write it"\n')
+    assert load(file) == (Prompt("en", "Tell me", "prose"), Prompt("en", "Write it", "code"))
+    for bad in ('en = "x"', "[en]\nprose = 1", "en = []", "[en]"):
+        file.write_text(bad)
+        with pytest.raises(ConfigError, match="en must be a list of prompts, or a table"):
+            load(file)
+    assert len({prompt.language for prompt in load(TASKS)}) >= 12

@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
 from serve.deploy import registry
 from serve.deploy.pins import PINS, Pin, Pins
+from serve.deploy.rollback import rollback
 from serve.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,6 +38,7 @@ class Hub:
 
     digests: dict[str, str] = field(default_factory=lambda: {"library/python:3.11": DIGEST, "team/tool:1": DIGEST})
     commits: dict[str, object] = field(default_factory=lambda: {"org/model": {"sha": COMMIT}})
+    releases: dict[str, object] = field(default_factory=lambda: {"wheel": {"info": {"version": "2.0"}}})
     content_type: str = INDEX
     challenge: str | None = "Bearer"
     asked: list[str] = field(default_factory=list)
@@ -61,6 +64,10 @@ class Hub:
         assert scope is not None
         return web.json_response({"token": f"read-{scope[1]}"})
 
+    async def release(self, request: web.Request) -> web.Response:
+        package = request.match_info["package"]
+        return web.json_response(self.releases[package]) if package in self.releases else web.Response(status=404)
+
     async def revision(self, request: web.Request) -> web.Response:
         model = request.match_info["model"]
         return web.json_response(self.commits[model]) if model in self.commits else web.Response(status=401)
@@ -71,6 +78,7 @@ async def serving(hub: Hub) -> AsyncIterator[aiohttp.ClientSession]:
     application = web.Application()
     application.router.add_route("HEAD", "/v2/{repository:.+}/manifests/{tag}", hub.manifest)
     application.router.add_get("/token", hub.token)
+    application.router.add_get("/pypi/{package}/json", hub.release)
     application.router.add_get("/api/models/{model:.+}/revision/main", hub.revision)
     runner = web.AppRunner(application)
     await runner.setup()
@@ -315,3 +323,89 @@ def test_the_lock_holds_a_package_at_its_pin_and_by_hash(pin: Pin) -> None:
 def test_every_pin_says_why(pin: Pin) -> None:
     assert len(pin.why) > 20
     assert not pin.subject.endswith((":latest", ":nightly"))
+
+
+def look_for_newer(hub: Hub, *pins: Pin) -> registry.Findings:
+    async def asking() -> registry.Findings:
+        async with serving(hub) as client:
+            return await registry.newest(pins, client, hub.url, hub.url, f"{hub.url}/pypi")
+
+    return asyncio.run(asking())
+
+
+def test_what_is_newer_is_named_and_nothing_else() -> None:
+    pins = (
+        Pin("packages", "wheel", "wheel", "1.9", "because"),
+        Pin("bases", "router", "python:3.11", "sha256:" + "0" * 64, "because"),
+        Pin("images", "tool", "team/tool:1", DIGEST, "because"),
+        Pin("models", "org/model", "org/model", COMMIT, "because"),
+        Pin("debian", "libnuma1", "libnuma1", "2.0.16-1", "because"),
+    )
+    findings = look_for_newer(Hub(), *pins)
+    assert findings.failed == {}
+    header, *rows = pinning.news(Pins(pins), findings.found).splitlines()
+    assert header.split() == ["kind", "what", "pinned", "at", "now"]
+    assert [row.split()[:2] for row in rows] == [["packages", "wheel"], ["bases", "python:3.11"]]
+    assert [row.split()[-1] for row in rows] == ["2.0", DIGEST]
+
+
+def test_a_build_of_the_newest_release_is_as_new() -> None:
+    pins = (Pin("packages", "wheel", "wheel", "2.0+cpu", "because"),)
+    assert pinning.news(Pins(pins), look_for_newer(Hub(), *pins).found) == "nothing is newer than its pin"
+
+
+@pytest.mark.parametrize("described", [None, [], {}, {"info": None}, {"info": {"version": 2}}])
+def test_an_index_without_a_version_is_told(described: object) -> None:
+    pin = Pin("packages", "wheel", "wheel", "1.9", "because")
+    findings = look_for_newer(Hub(releases={"wheel": described}), pin)
+    assert list(findings.failed) == ["wheel"]
+    assert findings.found == {}
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Path:
+    """A repository whose pins and lock were changed once since its first commit, and another file after that."""
+    for name in (str(PINS), "images/engine/requirements-gpu.txt", "images/engine/requirements-cpu.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    commit(tmp_path, "first", init=True)
+    change(tmp_path / PINS, '"0.33.0"', '"0.34.0"')
+    change(tmp_path / "images/engine/requirements-gpu.txt", "vllm==0.33.0", "vllm==0.34.0")
+    commit(tmp_path, "newer vLLM")
+    (tmp_path / "README.md").write_text("later\n")
+    commit(tmp_path, "something else")
+    return tmp_path
+
+
+def change(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def commit(root: Path, message: str, *, init: bool = False) -> None:
+    git = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in ([["init", "-q"]] if init else []) + [["add", "-A"], ["commit", "-q", "-m", message]]:
+        subprocess.run([*git, *command], check=True)
+
+
+def test_pins_and_locks_go_back_together_and_nothing_else_does(history: Path) -> None:
+    _, changed = rollback(history)
+    assert changed == ["images/engine/requirements-gpu.txt", str(PINS)]
+    assert pinning.load(history / PINS).get("packages", "vllm").value == "0.33.0"
+    assert "\nvllm==0.33.0 " in (history / "images/engine/requirements-gpu.txt").read_text(encoding="utf-8")
+    assert (history / "README.md").read_text() == "later\n"
+
+
+def test_a_change_that_is_not_committed_is_the_one_that_goes(history: Path) -> None:
+    change(history / PINS, '"0.34.0"', '"0.35.0"')
+    assert rollback(history)[1] == []
+    assert pinning.load(history / PINS).get("packages", "vllm").value == "0.34.0"
+
+
+def test_pins_without_a_past_stay_as_they_are(history: Path) -> None:
+    shutil.rmtree(history / ".git")
+    commit(history, "all there is", init=True)
+    with pytest.raises(ConfigError, match="has no earlier version"):
+        rollback(history)
+    assert pinning.load(history / PINS).get("packages", "vllm").value == "0.34.0"

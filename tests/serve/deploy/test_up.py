@@ -1,7 +1,10 @@
-"""What `up` refuses before it starts anything. Stopping and serving are tested on real engines, in tests/stack."""
+"""What `up` refuses before it starts anything, and what it prints. Tests on real engines are in tests/stack."""
 
 import asyncio
+import os
+import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +14,10 @@ from serve.deploy import profile as profiles
 from serve.deploy.engine_args import Address
 from serve.deploy.up import Place, up
 from serve.errors import ConfigError
+from serve.security import keyfile, keys
+from tests.serve.double import until
+from tests.serve.security.test_tls import certify
+from tests.stack.conftest import ROOT, free_ports
 
 
 def free_port() -> int:
@@ -36,3 +43,47 @@ def test_engines_that_do_not_fit_are_never_started(tmp_path: Path) -> None:
         asyncio.run(up(profile, place, said.append))
     assert not said
     assert not place.logs.exists()
+
+
+@pytest.mark.parametrize("keyed", [False, True], ids=["open", "with keys"])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_the_printed_lines_work_with_keys_and_tls(tmp_path: Path, tls: bool, keyed: bool) -> None:
+    vllm, key, environment = tmp_path / "vllm", keys.mint(), {**os.environ, "PYTHONPATH": str(ROOT)}
+    vllm.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.serve.deploy.vllm_double "$@"\n')
+    vllm.chmod(0o755)
+    if keyed:
+        keyfile.add(tmp_path / "keys", keys.made("alice", key))
+        environment["POLYDRAFT_KEYS_FILE"] = str(tmp_path / "keys")
+    if tls:
+        made = certify(tmp_path, "box.example")
+        environment |= {"POLYDRAFT_TLS_CERT_FILE": str(made.cert), "POLYDRAFT_TLS_KEY_FILE": str(made.key)}
+    ports = ["--port", str(free_port()), "--engine-port", str(free_ports(3))]
+    command = [sys.executable, "-m", "serve", "up", "cpu", *ports, "--vllm", str(vllm)]
+    log = tmp_path / "said"
+    with log.open("w") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+    try:
+        until(lambda: "Ctrl-C stops" in log.read_text() or process.poll() is not None, 60)
+        said = log.read_text()
+        assert f"{'https' if tls else 'http'}://127.0.0.1:{ports[1]} speaks OpenAI's API" in said
+        lines = [line.strip() for line in said.splitlines() if line.strip().startswith("curl ")]
+        assert len(lines) >= 2
+        for line in lines:
+            answered = subprocess.run(
+                line, shell=True, capture_output=True, text=True, timeout=30, env={**os.environ, "KEY": key}, check=True
+            )
+            assert " 200 OK" in answered.stdout
+            assert '"content": "hello"' in answered.stdout
+        assert ("KEY=..." in said) is keyed
+        assert key not in said
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
+def test_a_setting_of_no_use_stops_up_before_anything_starts(tmp_path: Path) -> None:
+    environment = {**os.environ, "POLYDRAFT_TLS_CERT_FILE": str(tmp_path / "cert.pem")}
+    command = [sys.executable, "-m", "serve", "up", "cpu"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "TLS_KEY_FILE" in ended.stderr

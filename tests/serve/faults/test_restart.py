@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any, Protocol
 
 import httpx2
 import pytest
@@ -22,10 +23,18 @@ from tests.stack.conftest import free_port
 ROOT = Path(__file__).resolve().parents[3]
 
 
+class Addressed(Protocol):
+    """An engine, double or real."""
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+
+
 class Process:
     """A router as a process, on one port for good."""
 
-    def __init__(self, engine: Engine, **settings: str) -> None:
+    def __init__(self, engine: Addressed, **settings: str) -> None:
         self.url = f"http://127.0.0.1:{(port := free_port())}"
         self._environment = {
             **os.environ,
@@ -54,8 +63,9 @@ class Process:
 class Balancer(threading.Thread):
     """Clients that keep connections, and turn to a router that was ready a moment ago."""
 
-    def __init__(self, routers: list[Process]) -> None:
+    def __init__(self, routers: list[Process], **asked: Any) -> None:
         super().__init__(daemon=True)
+        self._asked = {"messages": ENGLISH, **asked}
         self.results: Counter[str] = Counter()
         self._routers, self._ready, self._stop = routers, list(routers), threading.Event()
         self._clients = [threading.Thread(target=self._ask, args=(number,), daemon=True) for number in range(8)]
@@ -78,7 +88,7 @@ class Balancer(threading.Thread):
                 ready = self._ready
                 url = ready[number % len(ready)].url
                 try:
-                    payload = {"messages": ENGLISH, "stream": bool(number % 2)}
+                    payload = {**self._asked, "stream": bool(number % 2)}
                     response = client.post(f"{url}/v1/chat/completions", json=payload)
                     right = response.status_code == 200 and ("[DONE]" in response.text or number % 2 == 0)
                     self.results["right" if right else f"{response.status_code} {response.text[-80:]}"] += 1

@@ -27,9 +27,7 @@ COMMAND = shutil.which("valkey-server") or shutil.which("redis-server")
 KEY = "polydraft:ledger:1:demo"
 MTP = "mtp/mtp/3"
 
-pytestmark = pytest.mark.skipif(
-    COMMAND is None, reason="no redis-server or valkey-server: apt-get install redis-server"
-)
+pytestmark = pytest.mark.skipif(COMMAND is None, reason="no redis-server or valkey-server: apt-get install redis-tools")
 
 
 class Server:

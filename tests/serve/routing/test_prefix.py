@@ -29,6 +29,31 @@ def test_other_scripts_have_more_tokens_a_character() -> None:
     assert prefix.tokens == 200
 
 
+PICTURES = {
+    "OpenAI's": {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 10**6}},
+    "a sound": {"type": "input_audio", "input_audio": {"data": "A" * 10**6, "format": "wav"}},
+    "Anthropic's": {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 10**6}},
+}
+
+
+@pytest.mark.parametrize("picture", PICTURES.values(), ids=PICTURES)
+def test_a_picture_counts_for_what_a_model_sees_of_it(picture: dict[str, Any]) -> None:
+    shown = {"role": "user", "content": [picture, {"type": "text", "text": "x" * 400}]}
+    prefix = prefix_of({"messages": [shown, ANSWER]})
+    without = prefix_of({"messages": [FIRST, ANSWER]})
+    assert prefix is not None
+    assert without is not None
+    assert 280 <= prefix.tokens - without.tokens < 300
+
+
+def test_conversations_about_two_pictures_are_two() -> None:
+    def about(address: str) -> object:
+        parts = [{"type": "image_url", "image_url": {"url": address}}, {"type": "text", "text": "What is this?"}]
+        return prefix_of({"messages": [{"role": "user", "content": parts}]})
+
+    assert about("data:image/png;base64,AAAA") != about("data:image/png;base64,AAAAAAAA")
+
+
 @pytest.mark.parametrize("payload", [{}, {"messages": []}, {"messages": "x"}, {"messages": [3]}, {"prompt": "x"}])
 def test_has_none_without_messages(payload: dict[str, Any]) -> None:
     assert prefix_of(payload) is None

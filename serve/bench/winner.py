@@ -1,0 +1,83 @@
+"""Says which lane won where, and how sure that is: every lane got the same prompts, so pairs of answers are redrawn."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from serve.bench.measure import Sample
+from serve.bench.report import counted
+
+_DRAWS = 1000
+_FEWEST = 5  # answers of each lane, below which a bootstrap is surer than it should be
+_TAIL = 0.025  # of the draws beyond either end of a 95 % interval
+
+
+@dataclass(frozen=True, slots=True)
+class Rivalry:
+    """The fastest lane of a language and task, the next one, and by how many times it is faster, with its interval."""
+
+    language: str
+    task: str
+    first: str
+    second: str
+    gain: float
+    low: float
+    high: float
+    pairs: int
+
+    @property
+    def decided(self) -> bool:
+        """Whether the first has won: there are enough answers, and another draw would hardly turn it round."""
+        return self.pairs >= _FEWEST and self.low > 1
+
+
+def rivalries(samples: Sequence[Sample], rng: random.Random) -> list[Rivalry]:
+    """Hold the two fastest lanes of every language and task against each other; none where there is one alone."""
+    cells: dict[tuple[str, str], dict[tuple[str, int], dict[str, _Sums]]] = defaultdict(lambda: defaultdict(dict))
+    asked_before: Counter[tuple[str, str]] = Counter()
+    for sample in counted(samples):
+        before = asked_before[sample.lane, sample.prompt.text]
+        asked_before[sample.lane, sample.prompt.text] += 1
+        pair = cells[sample.prompt.language, sample.prompt.task][sample.prompt.text, before]
+        pair[sample.lane] = (sample.tokens - 1, sample.seconds)
+    return [found for (language, task), asked in cells.items() if (found := _rivalry(language, task, asked, rng))]
+
+
+_Sums = tuple[int, float]
+
+
+def _rivalry(
+    language: str, task: str, asked: Mapping[tuple[str, int], dict[str, _Sums]], rng: random.Random
+) -> Rivalry | None:
+    """Compare over the prompts that every lane has answered, so that none is judged by easier ones."""
+    lanes = sorted(set.union(*(set(sums) for sums in asked.values())))
+    paired = [sums for sums in asked.values() if len(sums) == len(lanes)]
+    if len(lanes) < 2 or not paired:
+        return None
+    first, second = sorted(lanes, key=lambda lane: -_rate(paired, lane))[:2]
+    drawn = sorted(_gain([rng.choice(paired) for _ in paired], first, second) for _ in range(_DRAWS))
+    low, high = drawn[int(_TAIL * _DRAWS)], drawn[int((1 - _TAIL) * (_DRAWS - 1))]
+    return Rivalry(language, task, first, second, _gain(paired, first, second), low, high, len(paired))
+
+
+def _gain(paired: Sequence[dict[str, _Sums]], first: str, second: str) -> float:
+    return _rate(paired, first) / _rate(paired, second)
+
+
+def _rate(paired: Sequence[dict[str, _Sums]], lane: str) -> float:
+    return sum(sums[lane][0] for sums in paired) / sum(sums[lane][1] for sums in paired)
+
+
+def text(found: Sequence[Rivalry]) -> str:
+    """Write a line each."""
+    return "\n".join(_line(each) for each in found)
+
+
+def _line(each: Rivalry) -> str:
+    where = each.language if each.task == "*" else f"{each.language}, {each.task}"
+    figures = f"{each.gain:.2f} ({each.low:.2f} to {each.high:.2f}) times {each.second}'s rate"
+    if each.decided:
+        return f"{where}: {each.first} wins, {figures}"
+    why = "" if each.pairs >= _FEWEST else f" of {each.pairs} answers, too few to tell"
+    return f"{where}: no winner; {each.first} has {figures}{why}"

@@ -1,0 +1,1 @@
+"""The live page: what the router does, for people."""

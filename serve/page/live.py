@@ -1,0 +1,97 @@
+"""Tells everybody who has the page open what is new, once a second. While nobody has, nothing runs.
+
+What is said is written once for all of them. Whoever reads too slowly misses some of it, and then gets everything.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+
+from serve.errors import TooManyConnections
+from serve.page import screen
+from serve.page.view import View
+
+LISTENERS = 64
+"""Pages that may be open at once."""
+LINES = 50
+"""Requests that one event lists at most, the newest: as many as the page shows."""
+_RETRY = b"retry: 1500\n\n"
+"""Milliseconds after which a browser that lost its stream asks again."""
+_ENCODER = msgspec.json.Encoder()
+
+
+class _Listener:
+    """One open page: what it is to read next, and whether it missed something."""
+
+    def __init__(self) -> None:
+        self.next: bytes | None = None
+        self.missed = False
+        self.woken = asyncio.Event()
+
+    def tell(self, block: bytes) -> None:
+        self.missed = self.missed or self.next is not None
+        self.next = block
+        self.woken.set()
+
+
+class Live:
+    """Everybody who listens. `state` describes now; `interval` is in seconds."""
+
+    def __init__(self, view: View, state: Callable[[], dict[str, Any]], interval: float = 1.0) -> None:
+        self._view, self._state, self._interval = view, state, interval
+        self._listeners: set[_Listener] = set()
+        self._ticking: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """End every stream, since the router stops: the browsers come back by themselves."""
+        self._closed = True
+        if self._ticking:
+            self._ticking.cancel()
+        for listener in self._listeners:
+            listener.woken.set()
+
+    def check(self) -> None:
+        """Raise TooManyConnections if as many pages are open as may be."""
+        if len(self._listeners) >= LISTENERS:
+            raise TooManyConnections(f"{LISTENERS} pages are open already; close one.")
+
+    async def listen(self) -> AsyncIterator[bytes]:
+        """Give events, the first with the last requests, until the reader goes or the router stops."""
+        listener = _Listener()
+        self._listeners.add(listener)
+        if self._ticking is None:
+            self._ticking = asyncio.create_task(self._tick())
+        try:
+            yield _RETRY + self._event(0)
+            while True:
+                await listener.woken.wait()
+                if self._closed:
+                    return
+                listener.woken.clear()
+                block, listener.next = listener.next, None
+                missed, listener.missed = listener.missed, False
+                yield self._event(0) if missed or block is None else block
+        finally:
+            self._listeners.discard(listener)
+            if not self._listeners and self._ticking:
+                self._ticking.cancel()
+                self._ticking = None
+
+    async def _tick(self) -> None:
+        told = self._view.count
+        while True:
+            await asyncio.sleep(self._interval)
+            block = self._event(told)
+            told = self._view.count
+            for listener in self._listeners:
+                listener.tell(block)
+
+    def _event(self, after: int) -> bytes:
+        """Write what is now, and the requests that ended after the one of this number."""
+        described = self._state() | {
+            "decisions": [screen.line(seen) for seen in self._view.after(max(after, self._view.count - LINES))]
+        }
+        return b"id: %d\ndata: %b\n\n" % (self._view.count, _ENCODER.encode(described))

@@ -1,0 +1,85 @@
+"""A real browser: Debian's Chromium, headless, through Playwright. Skips loudly where it isn't there."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.serve import double
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOTS = ROOT / "build/screenshots"
+"""Where pictures of what the tests saw are kept."""
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[double.Loop]:
+    running = double.Loop()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def body(loop: double.Loop) -> Iterator[double.Engine]:
+    with double.engine(loop) as engine:
+        yield engine
+
+
+@pytest.fixture
+def mtp(loop: double.Loop) -> Iterator[double.Engine]:
+    with double.engine(loop) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no chromium (Debian: apt-get install chromium), so the page is NOT tested in a browser")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox needs a user namespace, which containers don't give to root.
+        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page that fails its test by any error, and by any request to another place than where it came from."""
+    opened = context.new_page()
+    wrong: list[str] = []
+    places: set[str] = set()
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
+    opened.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    opened.on("request", lambda request: places.add("/".join(request.url.split("/")[:3])))
+    yield opened
+    assert wrong == []
+    assert len({place for place in places if not place.startswith("data:")}) <= 1
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The text of axe-core, installed from its lock file; skips where that can't be done."""
+    if shutil.which("npm") is None:
+        pytest.skip("no npm (Debian: apt-get install npm), so the page's accessibility is NOT tested")
+    folder = ROOT / ".cache/axe"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / "tests/browser/node" / name, folder / name)
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    if installed.returncode:
+        pytest.skip(f"npm can't install axe-core, so accessibility is NOT tested: {installed.stderr.strip()[:300]}")
+    return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")

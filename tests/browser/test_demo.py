@@ -1,0 +1,60 @@
+"""The page before real vLLM engines: lanes, colours and numbers of an English and a Chinese prompt."""
+
+import re
+
+import httpx2
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import SHOTS
+from tests.serve.double import metric
+from tests.stack.conftest import Stack, stack  # noqa: F401  # the same running stack as the tests of the whole product
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.mark.parametrize(
+    ("prompt", "language", "lane"),
+    [("What is speculative decoding?", "en", "eagle3"), ("什么是推测解码？", "zh-Hans", "mtp")],
+)
+def test_a_real_answer_is_coloured_as_the_engine_counted_it(
+    page: Page,
+    stack: Stack,  # noqa: F811
+    prompt: str,
+    language: str,
+    lane: str,
+) -> None:
+    payload = {"messages": [{"role": "user", "content": prompt}], "max_tokens": 200, "temperature": 0}
+    whole = httpx2.post(f"{stack.url}/v1/chat/completions", json=payload, timeout=120).json()
+    reported = whole["metrics"]["speculative_decoding"]
+    page.goto(stack.url)
+    page.get_by_label("Ask something").fill(prompt)
+    page.locator("#second").select_option("body")
+    page.get_by_role("button", name="Answer", exact=True).click()
+    expect(page.locator("#try-said")).to_contain_text("The text is the same, letter for letter.", timeout=120_000)
+    expect(page.locator("#answers h3")).to_have_text([f"Lane {lane}", "Lane body"])
+    drafted, plain = page.locator("#answers .answer").all()
+    assert drafted.text_content() == whole["choices"][0]["message"]["content"]
+    assert [span.get_attribute("data-kind") for span in plain.locator("span").all()] == ["plain"]
+    kinds = [span.get_attribute("data-kind") or "" for span in drafted.locator("span").all()]
+    assert kinds[0] == "plain"
+    # A token may have no text of its own, where it ends within a character; none has another's.
+    accepted = sum(kind.isdigit() for kind in kinds)
+    assert 0.5 * reported["num_accepted_draft_tokens"] <= accepted <= reported["num_accepted_draft_tokens"]
+    for position in range(1, reported["num_spec_tokens"] + 1):
+        steps = sum(reported["acceptance_histogram"][position:])
+        assert kinds.count(str(position)) <= steps
+    _numbers_agree(page, stack, language, lane)
+    page.screenshot(path=SHOTS / f"demo-{language}.png", full_page=True)
+
+
+def _numbers_agree(page: Page, running: Stack, language: str, lane: str) -> None:
+    labels = {"lane": lane, "language": language}
+    text = httpx2.get(f"{running.url}/metrics").text
+    requests = metric(text, "polydraft_requests_total", **labels)
+    steps = metric(text, "polydraft_num_spec_steps_total", **labels)
+    accepted = metric(text, "polydraft_num_accepted_draft_tokens_total", **labels)
+    cell = page.locator(f'[data-cell="{language} {lane}"]')
+    expect(cell).to_contain_text(re.compile(rf"\b{requests:.0f} requests"))
+    page.get_by_label("Tokens a step", exact=True).check()
+    expect(cell.locator("strong")).to_have_text(f"{1 + accepted / steps:.2f}")

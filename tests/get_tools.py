@@ -1,0 +1,47 @@
+"""Installs what tests need of Debian's own: a browser, Node, a Redis. `python tests/get_tools.py`, before pytest.
+
+Where it mayn't (another system, not root), it says which command would, and those tests skip. None of the packages
+starts a service.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+PACKAGES = {
+    "chromium": "chromium",
+    "node": "nodejs",
+    "npm": "npm",
+    "openssl": "openssl",
+    "patch": "patch",
+    "redis-server": "redis-tools",  # which has the program; `redis-server` has the service
+}
+
+
+def main() -> None:
+    """Install what is missing. Fails at nothing: a test that lacks something says so itself."""
+    say = sys.stdout.write
+    missing = sorted(package for program, package in PACKAGES.items() if shutil.which(program) is None)
+    if not missing:
+        return
+    wanted = f"apt-get install {' '.join(missing)}"
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        say(f"some tests will be skipped; as root, where there is apt: {wanted}\n")
+        return
+    say(f"installing {', '.join(missing)} for the tests (a minute or two) ...\n")
+    sys.stdout.flush()
+    _run("update")
+    if complaint := _run("install", "-y", "--no-install-recommends", *missing):
+        say(f"some tests will be skipped, since `{wanted}` failed: {complaint[-300:]}\n")
+
+
+def _run(*words: str) -> str:
+    """Run apt-get; gives what it complains of if it fails."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(["apt-get", "-qq", *words], check=False, env=environment, capture_output=True, text=True)
+    return done.stderr.strip() or "no reason given" if done.returncode else ""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""What is rendered for Kubernetes against its own schemas, against PodSecurity's rules and against each Helm."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+
+from serve.deploy import manifests
+from serve.deploy.profile import Profile
+from serve.deploy.render import render
+from serve.errors import ConfigError
+from tests.k8s.test_chart import BOXES, KEYS, ROOT, each_box, objects, run, values
+from tests.k8s.test_chart import helm as helm
+
+SERVICE_MONITOR = Path(__file__).with_name("crds") / "servicemonitor.json"
+VERSIONS = [f"1.{minor}" for minor in range(30, 38)]
+EVERYTHING = (
+    *("--set", "router.autoscaling.enabled=true"),
+    *("--set", "router.serviceMonitor.enabled=true", "--set", "router.serviceMonitor.keySecret=scraper"),
+    *("--set", "engine.tokenSecret=hub", "--set", "nodeSelector.box=spark"),
+    *("--set-json", 'router.allowedFrom=[{"namespaceSelector": {"matchLabels": {"name": "apps"}}}]'),
+    *("--set-json", 'tolerations=[{"key": "gpu", "operator": "Exists"}]'),
+)
+RESTRICTED_VOLUMES = {
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+}
+
+
+def pod_of(document: dict[str, Any]) -> dict[str, Any] | None:
+    if document["kind"] == "Pod":
+        return dict(document["spec"])
+    template = document.get("spec", {}).get("template")
+    return dict(template["spec"]) if template else None
+
+
+def committed(box: Profile) -> list[dict[str, Any]]:
+    text = (ROOT / f"k8s/manifests/{box.name}.yaml").read_text(encoding="utf-8")
+    return list(yaml.safe_load_all(text))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@each_box
+def test_kubernetes_takes_the_manifests(box: Profile, version: str) -> None:
+    for document in committed(box):
+        kubernetes_validate.validate(document, version, strict=True)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_kubernetes_takes_whatever_may_be_switched_on(version: str, helm: Path) -> None:
+    rendered = objects(helm, BOXES[0], *EVERYTHING)
+    assert {kind for kind, _ in rendered} >= {"HorizontalPodAutoscaler", "ServiceMonitor", "Pod"}
+    for (kind, _), document in rendered.items():
+        if kind != "ServiceMonitor":
+            kubernetes_validate.validate(document, version, strict=True)
+
+
+def test_the_schemas_refuse_what_kubernetes_would() -> None:
+    document = next(each for each in committed(BOXES[0]) if each["kind"] == "Deployment")
+    document["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError, match="readynessProbe"):
+        kubernetes_validate.validate(document, VERSIONS[0], strict=True)
+
+
+def test_prometheus_operator_takes_the_service_monitor(helm: Path) -> None:
+    schema = json.loads(SERVICE_MONITOR.read_text())
+    monitor = objects(helm, BOXES[0], *EVERYTHING)["ServiceMonitor", BOXES[0].name]
+    jsonschema.validate(monitor, schema)
+    monitor["spec"]["endpoints"][0]["intervall"] = "1s"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(monitor, schema)
+
+
+@each_box
+def test_every_helm_writes_the_manifests_that_are_committed(box: Profile, helm: Path) -> None:
+    text = (ROOT / f"k8s/manifests/{box.name}.yaml").read_text(encoding="utf-8")
+    given = values(box).read_text(encoding="utf-8")
+    assert text.partition("\n")[2] == manifests.manifest(helm, ROOT, box.name, given)
+
+
+def test_what_the_chart_refuses_is_no_manifest(helm: Path) -> None:
+    with pytest.raises(ConfigError, match=r"helm template refuses gb10: .*profile"):
+        manifests.manifest(helm, ROOT, "gb10", "engine: {}\n")
+
+
+def test_render_leaves_manifests_alone_without_helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("images/pins.toml", "images/engine/plugin/pyproject.toml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    kept = tmp_path / "k8s/manifests/gb10.yaml"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("kind: Secret\n")
+    monkeypatch.setenv("PATH", "/nowhere")
+    render(check=False, root=tmp_path)
+    render(check=True, root=tmp_path)
+    assert kept.read_text() == "kind: Secret\n"
+    assert (tmp_path / "k8s/values/gb10.yaml").is_file()
+
+
+@each_box
+def test_pods_keep_to_the_restricted_rules_of_pod_security(box: Profile, helm: Path) -> None:
+    """kubernetes.io/docs/concepts/security/pod-security-standards, level "restricted"."""
+    pods = [pod for document in objects(helm, box, *EVERYTHING).values() if (pod := pod_of(document))]
+    assert len(pods) == 4
+    for pod in pods:
+        context = pod["securityContext"]
+        assert context["runAsNonRoot"] is True
+        assert context["runAsUser"] != 0
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+        for volume in pod.get("volumes", []):
+            assert set(volume) - {"name"} <= RESTRICTED_VOLUMES
+        for container in [*(pod.get("initContainers") or []), *pod["containers"]]:
+            own = container["securityContext"]
+            assert own["allowPrivilegeEscalation"] is False
+            assert own["readOnlyRootFilesystem"] is True
+            assert own["capabilities"] == {"drop": ["ALL"]}
+            assert not any("hostPort" in port for port in container.get("ports", []))
+
+
+@each_box
+def test_the_plan_comes_before_every_engine(box: Profile, helm: Path) -> None:
+    pod = objects(helm, box)["Deployment", f"{box.name}-engines"]["spec"]["template"]["spec"]
+    plan = pod["initContainers"][0]
+    assert plan["args"] == ["plan", box.name]
+    assert "restartPolicy" not in plan, "it ends, and what follows waits for that"
+
+
+@each_box
+def test_engines_go_where_the_profile_s_gpus_are(box: Profile, helm: Path) -> None:
+    assert box.host.gpu is not None
+    rendered = objects(helm, box)
+    jobs = [document for (kind, _), document in rendered.items() if kind == "Job"]
+    for document in (*jobs, rendered["Deployment", f"{box.name}-engines"]):
+        affinity = document["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]
+        (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+        labels = {each["key"].rpartition(".")[2]: each["values"] for each in term["matchExpressions"]}
+        assert ".".join(labels["major"] + labels["minor"]) == box.host.gpu.compute_capability
+
+
+@each_box
+def test_the_job_fetches_every_model_and_goes_on_where_it_stopped(box: Profile, helm: Path) -> None:
+    (job,) = [document for (kind, _), document in objects(helm, box).items() if kind == "Job"]
+    spec = job["spec"]["template"]["spec"]
+    script = spec["containers"][0]["args"][0]
+    served = box.served
+    models = {served.model, *(lane.speculative_config.model for lane in served.lanes if lane.speculative_config)}
+    assert {line.split()[2] for line in script.splitlines()} == models
+    assert spec["restartPolicy"] == "OnFailure"
+    assert job["spec"]["backoffLimit"] >= 6
+    assert {"name": "cache", "mountPath": "/cache"} in spec["containers"][0]["volumeMounts"]
+
+
+def test_another_model_is_another_job(helm: Path) -> None:
+    def job(*more: str) -> str:
+        (name,) = [name for kind, name in objects(helm, BOXES[0], *more) if kind == "Job"]
+        return name
+
+    revision = "0123456789abcdef0123456789abcdef01234567"
+    assert job() == job()
+    assert job("--set", f"engine.models[0].revision={revision}", "--set", "engine.models[0].model=a/b") != job()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        pytest.param(
+            ("router.keysSecret=null",), "router.keysSecret to a Secret of API keys", id="nobody said who gets in"
+        ),
+        pytest.param(
+            ("router.keysSecret=null", "router.withoutKeys=anywhere", "router.service.type=LoadBalancer"),
+            "lets in who is outside of the cluster",
+            id="the whole world without keys",
+        ),
+        pytest.param(
+            ("router.replicas=2", "router.environment.POLYDRAFT_LEDGER=/tmp/ledger"),
+            "POLYDRAFT_LEDGER is one router's file",
+            id="one ledger for two",
+        ),
+        pytest.param(
+            ("router.autoscaling.enabled=true", "router.autoscaling.minReplicas=9"), "minReplicas", id="more than most"
+        ),
+        pytest.param(("router.serviceMonitor.enabled=true",), "/metrics needs one", id="a scraper without a key"),
+        pytest.param(
+            ("engine.processes[0].port=8102", "engine.processes[1].port=8102"),
+            "listen on port 8102",
+            id="one port twice",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_with_a_sentence(settings: tuple[str, ...], sentence: str, helm: Path) -> None:
+    box = next(box for box in BOXES if len(box.served.engines) > 1)
+    given = [word for setting in settings for word in ("--set", setting)]
+    done = run(helm, "template", "release", ROOT / "k8s/chart", "-f", values(box), *KEYS, *given)
+    assert done.returncode != 0
+    assert sentence in done.stderr
+
+
+def test_several_routers_may_share_a_ledger_on_a_server(helm: Path) -> None:
+    shared = ("--set", "router.replicas=2", "--set", "router.environment.POLYDRAFT_LEDGER=valkeys://ledger:6379/0")
+    assert objects(helm, BOXES[0], *shared)["Deployment", BOXES[0].name]["spec"]["replicas"] == 2
+
+
+def test_an_image_may_be_held_by_its_digest(helm: Path) -> None:
+    digest = "sha256:" + "0" * 64
+    box = BOXES[0]
+    rendered = objects(helm, box, "--set", f"router.image.digest={digest}")
+    (router,) = rendered["Deployment", box.name]["spec"]["template"]["spec"]["containers"]
+    assert router["image"] == f"polydraft-router:{box.name}@{digest}"
+    (plain,) = objects(helm, box)["Deployment", box.name]["spec"]["template"]["spec"]["containers"]
+    assert plain["image"] == f"polydraft-router:{box.name}"
+
+
+def test_helm_test_asks_the_router_s_own_service(helm: Path) -> None:
+    box = BOXES[0]
+    rendered = objects(helm, box)
+    pod = rendered["Pod", f"{box.name}-ready"]
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    (port,) = rendered["Service", box.name]["spec"]["ports"]
+    assert f"http://{box.name}:{port['port']}/readyz" in pod["spec"]["containers"][0]["args"][0]
+
+
+def test_checkov_finds_nothing_that_is_not_waived_with_a_reason(tmp_path: Path) -> None:
+    checkov = ROOT / ".cache/checkov/bin/checkov"
+    if not checkov.is_file():
+        pytest.skip("no checkov in .cache/checkov (`make .cache/checkov`), so the manifests' policies are NOT checked")
+    waived = yaml.safe_load(Path(__file__).with_name("checkov.yaml").read_text())["skip-check"]
+    command: list[str | Path] = [checkov, "-d", ROOT / "k8s/manifests", "--framework", "kubernetes", "-o", "json"]
+    options = ["--skip-download", "--compact", "--quiet"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    found = {each["check_id"]: each["resource"] for each in json.loads(done.stdout)["results"]["failed_checks"]}
+    assert {check: resource for check, resource in found.items() if check not in waived} == {}
+    assert waived.keys() <= found.keys(), "a waiver that nothing needs any more"

@@ -1,0 +1,204 @@
+"""The page's paths over real sockets: the stream of what is new, its bounds, and what a click asks for."""
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from serve.page import files, live
+from serve.routing.lane import Lane
+from serve.routing.policy import Candidate, Row
+from tests.serve import double
+from tests.serve.double import Engine, Loop, metric, until
+
+CHAT = "/v1/chat/completions"
+CHINESE = {"messages": [{"role": "user", "content": "请用中文告诉我什么是计算机程序。"}]}
+ENGLISH = {"messages": [{"role": "user", "content": "Please tell me what a computer program is."}]}
+TABLE = (
+    Row("zh", "*", (Candidate("mtp", 2.5, 90.0), Candidate("body", None, 60.0))),
+    Row("*", "*", (Candidate("body"), Candidate("mtp"))),
+)
+
+
+def lanes(body: Engine, mtp: Engine) -> tuple[Lane, ...]:
+    return Lane("body", body.url), Lane("mtp", mtp.url, "mtp", 2)
+
+
+@pytest.fixture
+def url(loop: Loop, body: Engine, mtp: Engine) -> Iterator[str]:
+    with double.router(loop, double.settings(lanes(body, mtp), TABLE)) as running:
+        until(lambda: httpx2.get(f"{running}/readyz").json()["lanes"] == {"body": True, "mtp": True})
+        yield running
+
+
+@contextlib.contextmanager
+def listening(url: str) -> Iterator[Iterator[dict[str, Any]]]:
+    with httpx2.stream("GET", f"{url}/v1/live", timeout=20) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert response.headers["cache-control"] == "no-store"
+        yield (json.loads(line[6:]) for line in response.iter_lines() if line.startswith("data: "))
+
+
+def test_says_what_is_and_then_what_is_new(url: str) -> None:
+    httpx2.post(url + CHAT, json=CHINESE)
+    with listening(url) as events:
+        first = next(events)
+        assert first["model"] == "demo"
+        assert [lane["name"] for lane in first["lanes"]] == ["body", "mtp"]
+        assert [each["lane"] for each in first["decisions"]] == ["mtp"]
+        httpx2.post(url + CHAT, json=ENGLISH)
+        new = next(event for event in events if event["decisions"])
+    assert [each["language"] for each in new["decisions"]] == ["en"]
+    assert new["requests"] == 2
+
+
+def test_numbers_are_those_of_the_metrics(url: str) -> None:
+    for payload in (CHINESE, CHINESE, ENGLISH):
+        httpx2.post(url + CHAT, json=payload)
+    with listening(url) as events:
+        state = next(events)
+    text = httpx2.get(f"{url}/metrics").text
+    for row in state["languages"]:
+        for lane, cell in row["cells"].items():
+            labels = {"lane": lane, "language": row["language"]}
+            assert cell["requests"] == metric(text, "polydraft_requests_total", **labels)
+            assert cell["tokens"] == metric(text, "polydraft_completion_tokens_total", **labels)
+            if cell["rate"]:
+                mean = metric(text, "polydraft_decode_rate_sum", **labels) / cell["timed"]
+                assert cell["rate"]["value"] == pytest.approx(mean, abs=0.001)
+    mtp = next(lane for lane in state["lanes"] if lane["name"] == "mtp")
+    steps = metric(text, "polydraft_num_spec_steps_total", lane="mtp")
+    accepted = metric(text, "polydraft_num_accepted_draft_tokens_total", lane="mtp")
+    assert mtp["length"] == pytest.approx(1 + accepted / steps, abs=0.001)
+
+
+def test_a_decision_is_explained_with_the_numbers_it_was_made_from(url: str) -> None:
+    httpx2.post(url + CHAT, json=CHINESE)
+    explained = httpx2.get(f"{url}/v1/live/decisions/1").json()
+    assert explained["candidates"] == [
+        {"lane": "mtp", "length": 2.5, "rate": 90.0},
+        {"lane": "body", "length": None, "rate": 60.0},
+    ]
+    assert (explained["steps"], explained["drafted"], explained["accepted"]) == (6, 12, 8)
+    assert "计算机" not in json.dumps(explained, ensure_ascii=False)
+
+
+def test_with_the_policy_that_learns_a_decision_shows_what_was_believed(loop: Loop, body: Engine, mtp: Engine) -> None:
+    wanted = double.settings(lanes(body, mtp), TABLE, policy="apply", exploration=0.0)
+    with double.router(loop, wanted) as url:
+        until(lambda: httpx2.get(f"{url}/readyz").status_code == 200)
+        for _ in range(6):
+            httpx2.post(url + CHAT, json=CHINESE)
+        learned = httpx2.get(f"{url}/v1/live/decisions/6").json()["learned"]
+        cell = httpx2.get(f"{url}/v1/live/cells/zh-Hans/mtp").json()
+    assert {each["lane"] for each in learned["estimates"]} == {"body", "mtp"}
+    assert sum(each["share"] for each in learned["estimates"]) == pytest.approx(1, abs=0.001)
+    [asked] = cell["cells"]
+    assert asked["requests"] == 6
+    assert asked["estimate"]["low"] < asked["estimate"]["rate"] < asked["estimate"]["high"]
+
+
+def test_a_cell_says_how_its_drafts_fared(url: str) -> None:
+    httpx2.post(url + CHAT, json=CHINESE)
+    cell = httpx2.get(f"{url}/v1/live/cells/zh-Hans/mtp").json()
+    assert (cell["per_position"], cell["steps"]) == ([5, 3], 6)
+    assert cell["length"] == pytest.approx(1 + 8 / 6, abs=0.001)
+    assert len(cell["history"]) == 1
+    assert cell["table"] == {"lane": "mtp", "length": 2.5, "rate": 90.0}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/live/decisions/0",
+        "/v1/live/decisions/7",
+        "/v1/live/decisions/-1",
+        "/v1/live/decisions/٣",
+        "/v1/live/decisions/99999999999999999999",
+        "/v1/live/cells/xx/mtp",
+        "/v1/live/cells/zh/none",
+        "/page/nothing.js",
+        "/page/..%2Froutes.py",
+    ],
+)
+def test_what_is_not_there_is_a_404(url: str, path: str) -> None:
+    refused = httpx2.get(url + path)
+    assert refused.status_code == 404
+    assert refused.json()["error"]["code"] == "path_not_found"
+
+
+def test_every_file_of_the_page_has_the_strict_headers(url: str) -> None:
+    for name in ["", *(f"page/{name}" for name in files.load())]:
+        answer = httpx2.get(f"{url}/{name}")
+        assert answer.status_code == 200
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        again = httpx2.get(f"{url}/{name}", headers={"if-none-match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+
+
+def test_the_page_is_small_and_asks_for_nothing_from_elsewhere() -> None:
+    shipped = files.load()
+    assert sum(len(file.content) for file in shipped.values()) < 150_000
+    html = shipped[files.INDEX].content.decode()
+    assert "//" not in html
+    assert "style=" not in html
+    assert "onclick" not in html
+    ours = [name for name in shipped if name.endswith(".js") and "uPlot" not in name]
+    for name in ours:
+        text = shipped[name].content.decode()
+        assert not any(
+            word in text for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "http")
+        )
+
+
+def test_only_so_many_pages_may_be_open(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LISTENERS", 2)
+    with listening(url) as first, listening(url) as second:
+        next(first), next(second)
+        refused = httpx2.get(f"{url}/v1/live")
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"] == "1"
+    until(lambda: _opens(url))
+
+
+def _opens(url: str) -> bool:
+    with httpx2.stream("GET", f"{url}/v1/live") as response:
+        return response.status_code == 200
+
+
+def test_head_gives_the_head_alone(url: str) -> None:
+    assert httpx2.head(f"{url}/v1/live", timeout=3).headers["content-type"].startswith("text/event-stream")
+
+
+def test_an_open_page_does_not_hold_a_stop_up(loop: Loop, body: Engine, mtp: Engine) -> None:
+    ended = threading.Event()
+
+    def read(url: str) -> None:
+        with contextlib.suppress(httpx2.HTTPError), listening(url) as events:
+            for _ in events:
+                pass
+        ended.set()
+
+    with double.router(loop, double.settings(lanes(body, mtp), drain_timeout=20)) as url:
+        threading.Thread(target=read, args=(url,), daemon=True).start()
+        time.sleep(1.5)
+        stopped = time.monotonic()
+    assert time.monotonic() - stopped < 5
+    assert ended.wait(5)
+
+
+def test_one_setting_switches_it_off(loop: Loop, body: Engine, mtp: Engine) -> None:
+    with double.router(loop, double.settings(lanes(body, mtp), page=False)) as url:
+        for path in ("/", "/page/main.js", "/v1/live", "/v1/session", "/v1/live/decisions/1"):
+            refused = httpx2.get(url + path)
+            assert refused.status_code == 404
+            assert "/v1/live" not in refused.json()["error"]["message"].split("paths are")[1]

@@ -1,0 +1,58 @@
+"""The command line's help: a screen each, with an example; bars for terminals, lines for files."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+import typer
+from click.testing import CliRunner
+
+from serve import __main__ as command_line
+
+CLI: click.Group = typer.main.get_command(command_line.cli)  # type: ignore[assignment]
+
+
+def paths(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name, deeper in getattr(command, "commands", {}).items():
+        yield from paths(deeper, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(paths(CLI)), ids=" ".join)
+def test_help_fits_a_screen_and_has_an_example(path: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(CLI, [*path, "--help"], terminal_width=80, prog_name="polydraft")
+    assert shown.exit_code == 0
+    lines = shown.output.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert "..." not in shown.output.replace("[ARGS]...", "")
+    text = " ".join(shown.output.split())
+    assert "Example: polydraft" in text or "Try: polydraft" in text
+
+
+def test_there_is_completion_for_shells() -> None:
+    shown = CliRunner().invoke(CLI, ["--help"])
+    assert "--install-completion" in shown.output
+
+
+PROGRESS = "from serve.__main__ import _progress\nfor done in range(1, 41): _progress(done, 40)"
+
+
+def test_progress_is_a_line_every_tenth_of_the_way_where_there_is_no_terminal() -> None:
+    ran = subprocess.run([sys.executable, "-c", PROGRESS], capture_output=True, text=True, check=True)
+    assert ran.stderr.splitlines() == [f"{done}/40 answers" for done in range(4, 41, 4)]
+
+
+def test_progress_is_one_bar_on_a_terminal() -> None:
+    ours, theirs = pty.openpty()
+    subprocess.run([sys.executable, "-c", PROGRESS], stderr=theirs, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert shown.count("\n") == 1
+    assert shown.rstrip().endswith(f"[{'#' * 40}] 40/40 answers")
+    assert f"[{'#' * 20}{'.' * 20}] 20/40 answers" in shown

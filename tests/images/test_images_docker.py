@@ -8,10 +8,13 @@ container toolkit, or an executable `nvidia-container-runtime-hook` that does no
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ import pytest
 
 from serve import __version__
 from serve.deploy import pins as pinning
+from tests.serve.double import metric
 
 ROOT = Path(__file__).resolve().parents[2]
 PINS = pinning.load(ROOT / pinning.PINS)
@@ -156,6 +160,13 @@ def test_all_become_healthy_and_only_the_router_is_published(stack: str) -> None
     assert binding["HostIp"] == "127.0.0.1"
 
 
+def test_the_plan_has_ended_before_the_engine_starts(stack: str) -> None:
+    plan, engine = container("gb10-plan")["State"], container("gb10-engine")["State"]
+    assert (plan["Status"], plan["ExitCode"]) == ("exited", 0)
+    assert moment(engine["StartedAt"]) > moment(plan["FinishedAt"])
+    assert "fits, with" in docker("logs", f"{PROJECT}-gb10-plan-1").stdout
+
+
 @pytest.mark.parametrize("service", ["gb10", "gb10-engine"])
 def test_no_container_has_privileges(stack: str, service: str) -> None:
     status = docker("exec", f"{PROJECT}-{service}-1", "cat", "/proc/self/status").stdout
@@ -165,8 +176,9 @@ def test_no_container_has_privileges(stack: str, service: str) -> None:
     assert not fields["Uid"].startswith("0")
 
 
-def test_the_router_s_root_is_read_only(stack: str) -> None:
-    done = docker("exec", f"{PROJECT}-gb10-1", "python", "-c", "open('/opt/polydraft/new', 'w')")
+@pytest.mark.parametrize("service", ["gb10", "gb10-engine"])
+def test_the_root_is_read_only(stack: str, service: str) -> None:
+    done = docker("exec", f"{PROJECT}-{service}-1", "python", "-c", "open('/opt/polydraft/new', 'w')")
     assert "Read-only file system" in done.stderr
 
 
@@ -186,3 +198,80 @@ def test_a_request_goes_through_the_router_to_an_engine(stack: str, prompt: str,
     assert answer.headers["x-polydraft-language"].partition("-")[0] == language
     assert answer.headers["x-polydraft-lane"] == "mtp"
     assert ("hel" if stream else "hello") in answer.text
+
+
+def test_an_engine_that_is_cut_off_is_missed_and_found_again(stack: str) -> None:
+    name, network = f"{PROJECT}-gb10-engine-1", f"{PROJECT}_default"
+    assert docker("network", "disconnect", network, name).returncode == 0
+    until(lambda: ready(stack) == 503)
+    assert docker("network", "connect", "--alias", "gb10-engine", network, name).returncode == 0
+    until(lambda: ready(stack) == 200)
+    assert chat(stack).status_code == 200
+
+
+def test_an_engine_that_is_killed_is_started_again_and_found(stack: str) -> None:
+    if os.geteuid():
+        pytest.skip("only root may kill a container's process from outside, which a restart policy answers to")
+    os.kill(container("gb10-engine")["State"]["Pid"], signal.SIGKILL)
+    until(lambda: container("gb10-engine")["RestartCount"] == 1)
+    until(lambda: served_again(stack))
+
+
+def test_a_router_that_is_stopped_loses_no_request(stack: str) -> None:
+    until(lambda: served_again(stack))
+    with ThreadPoolExecutor(8) as pool:
+        running = [pool.submit(chat, stack, max_tokens=300, stream=bool(number % 2)) for number in range(8)]
+        until(lambda: in_flight(stack) == 8)
+        assert docker("stop", "-t", "40", f"{PROJECT}-gb10-1").returncode == 0
+        assert [answer.result().status_code for answer in running] == [200] * 8
+        assert all("hel" in answer.result().text for answer in running)
+    assert container("gb10")["State"]["ExitCode"] == 0
+
+
+def test_where_the_plan_refuses_no_engine_starts(router: dict[str, Any], stack: str, tmp_path: Path) -> None:
+    override, project = tmp_path / "images.json", f"{PROJECT}-refused"
+    images = {"gb10": ROUTER, "gb10-plan": ROUTER, "gb10-engine": ENGINE}
+    override.write_text(json.dumps({"services": {name: {"image": image} for name, image in images.items()}}))
+    command: list[str | Path] = [COMPOSE, "-p", project, "--project-directory", ROOT, "-f", ROOT / "compose.yaml"]
+    command += ["-f", override]
+    environment = {**os.environ, "POLYDRAFT_PORT": "0"}
+    try:
+        up = [*command, "up", "-d", "--no-build", "gb10"]
+        done = subprocess.run(up, capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode != 0
+        assert "gb10-plan" in done.stderr
+        assert inspect(f"{project}-gb10-engine-1")["State"]["Status"] == "created"
+        assert "gb10 needs 1x NVIDIA GB10" in docker("logs", f"{project}-gb10-plan-1").stderr
+    finally:
+        down = [*command, "--profile", "gb10", "down", "-v", "-t", "2"]
+        subprocess.run(down, capture_output=True, env=environment, check=False)
+
+
+def chat(url: str, **more: Any) -> httpx2.Response:
+    payload = {"messages": [{"role": "user", "content": "Why is the sky blue?"}], **more}
+    return httpx2.post(f"{url}/v1/chat/completions", json=payload, timeout=60)
+
+
+def served_again(url: str) -> bool:
+    """Whether it answers, and still does when the router's probes have come round: its readiness is a second old."""
+    for _ in range(5):
+        time.sleep(0.5)
+        if chat(url).status_code != 200:
+            return False
+    return True
+
+
+def ready(url: str) -> int:
+    return httpx2.get(f"{url}/readyz", timeout=10).status_code
+
+
+def in_flight(url: str) -> float:
+    return metric(httpx2.get(f"{url}/metrics", timeout=10).text, "polydraft_in_flight_requests")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait up to a minute, since a container's health is looked at every ten seconds."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "the condition didn't come true"
+        time.sleep(0.1)

@@ -66,7 +66,7 @@ def serve() -> None:
     uvloop.run(_serve(settings.read()))
 
 
-@cli.command(short_help="Run a profile without a GPU on this machine: engines and router.")
+@cli.command(short_help="Run engines and router of a profile without a GPU, here.")
 def up(
     profile: Annotated[str, typer.Argument(help="A profile's name, such as cpu.")],
     host: Annotated[str, typer.Option(help="Address of the router.")] = "127.0.0.1",
@@ -124,7 +124,7 @@ def sim(
     asyncio.run(simulating.simulate(made, language.load(), _say, _progress))
 
 
-@cli.command(short_help="Hold the engines of a profile against the memory that is free.")
+@cli.command(short_help="Say whether a profile's engines fit into the free memory.")
 def plan(
     profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
     idle: Annotated[
@@ -145,7 +145,7 @@ def plan(
     raise typer.Exit(1 if made.problem else 0)
 
 
-@cli.command(short_help="Look at this machine and say whether a profile can run on it.")
+@cli.command(short_help="Say whether this machine can run a profile.")
 def doctor(
     profile: Annotated[str, typer.Argument(help="A profile's name; without one, that of this machine.")] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
@@ -169,7 +169,7 @@ def doctor(
     raise typer.Exit(0 if finding.go(findings) else 1)
 
 
-@cli.command("support-bundle")
+@cli.command("support-bundle", short_help="Collect what whoever helps needs, without secrets.")
 def support_bundle(
     profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
     output: Annotated[Path, typer.Option(help="The archive to write; never over one that is there.")] = BUNDLE,
@@ -189,7 +189,7 @@ def support_bundle(
     _say(f"{output}: {', '.join(files)}. Look before you send it.")
 
 
-@cli.command()
+@cli.command(short_help="Write compose/ and k8s/ from the profiles.")
 def render(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; fail if a file isn't what would be written.")

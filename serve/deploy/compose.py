@@ -7,6 +7,7 @@ unified memory takes the machine down, when a neighbour allocates at the same ti
 
 from typing import Any
 
+from serve.deploy import memory
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.images import Builds
 from serve.deploy.monitoring import ENGINE_ALIAS, ROUTER_ALIAS
@@ -54,6 +55,7 @@ def _router(profile: Profile, each: Builds) -> dict[str, Any]:
         "POLYDRAFT_HOST": "0.0.0.0",  # noqa: S104 the container's own network
         "POLYDRAFT_PORT": str(ROUTER_PORT),
         "POLYDRAFT_WITHOUT_KEYS": "anywhere",  # the port is published on loopback alone
+        "POLYDRAFT_PLANNED_MEMORY_GIB": memory.planned(profile),
     }
     services = {lane.name: _service(profile, body.engine_of(lane.name).name) for lane in body.lanes}
     upstreams = {lane: f"http://{service}:{ENGINE_PORT}" for lane, service in services.items()}

@@ -8,6 +8,7 @@ version; those come from the profile.
 import math
 from typing import Any
 
+from serve.deploy import memory
 from serve.deploy.body import Body, Engine
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.pins import UNRESOLVED
@@ -18,7 +19,11 @@ ROUTER_PORT = 8000
 
 def helm_values(profile: Profile) -> dict[str, Any]:
     """Return the chart's values for a profile that has a GPU."""
-    own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": str(ROUTER_PORT)}  # noqa: S104 the pod's own network
+    own = {
+        "POLYDRAFT_HOST": "0.0.0.0",  # noqa: S104 the pod's own network
+        "POLYDRAFT_PORT": str(ROUTER_PORT),
+        "POLYDRAFT_PLANNED_MEMORY_GIB": memory.planned(profile),
+    }
     body = profile.served
     ports = {lane.name: profile.engine_port(body.engine_of(lane.name).name) for lane in body.lanes}
     upstreams = {lane: f"http://{profile.name}-engines:{port}" for lane, port in ports.items()}

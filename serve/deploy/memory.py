@@ -109,6 +109,11 @@ def fitting_cards(profile: Profile, seen: Sequence[Card]) -> list[Card]:
     return first if right and len(first) == profile.host.gpus else []
 
 
+def planned(profile: Profile) -> str:
+    """Write what the engines of a profile are planned to hold, in GiB, as the router's settings take it."""
+    return f"{plan(profile, idle(profile)).held:.1f}"
+
+
 def plan(profile: Profile, pool: Pool) -> Plan:
     """Plan the served body's engines in a pool; a plan that doesn't fit names the problem and the shortest fix."""
     made = _plan(profile, pool)

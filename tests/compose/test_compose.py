@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from serve.deploy import memory
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.profile import Profile
@@ -89,6 +90,8 @@ def test_the_router_gets_its_environment_unharmed(box: Profile) -> None:
     serving = {lane.name: box.served.engine_of(lane.name).name for lane in box.served.lanes}
     upstreams = {lane: f"http://{box.name}-{engine}:8000" for lane, engine in serving.items()}
     own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000", "POLYDRAFT_WITHOUT_KEYS": "anywhere"}
+    planned = given.pop("POLYDRAFT_PLANNED_MEMORY_GIB")
+    assert float(planned) == pytest.approx(memory.plan(box, memory.idle(box)).held, abs=0.05)
     assert given == own | box.router_environment(upstreams)
 
 

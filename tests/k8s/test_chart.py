@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from serve.deploy import memory
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import Address, engine_args
 from serve.deploy.profile import Profile
@@ -86,6 +87,8 @@ def test_the_router_gets_its_environment_and_finds_the_engines(box: Profile, hel
     upstreams = {lane: f"http://{box.name}-engines:{ports[engine]}" for lane, engine in serving.items()}
     own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000", "POLYDRAFT_KEYS_FILE": "/etc/polydraft/keys"}
     drain = {"POLYDRAFT_DRAIN_DELAY": "10", "POLYDRAFT_DRAIN_TIMEOUT": "30"}
+    planned = given.pop("POLYDRAFT_PLANNED_MEMORY_GIB")
+    assert float(planned) == pytest.approx(memory.plan(box, memory.idle(box)).held, abs=0.05)
     assert given == own | drain | box.router_environment(upstreams)
 
 

@@ -24,7 +24,7 @@ def paths(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[
 
 @pytest.mark.parametrize("path", list(paths(CLI)), ids=" ".join)
 def test_help_fits_a_screen_and_has_an_example(path: tuple[str, ...]) -> None:
-    shown = CliRunner().invoke(CLI, [*path, "--help"], terminal_width=80, prog_name="polydraft")
+    shown = CliRunner(env={"COLUMNS": "80"}).invoke(CLI, [*path, "--help"], prog_name="polydraft")
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
     assert len(lines) <= 24

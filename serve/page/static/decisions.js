@@ -91,7 +91,7 @@ export function choice(each) {
       decimal(lane.rate ?? lane.decode_rate),
       `${decimal(lane.low)} to ${decimal(lane.high)}`,
       decimal(lane.length ?? lane.acceptance_length, 2),
-      decimal(lane.requests),
+      (lane.length ?? lane.acceptance_length) === 1 ? "–" : decimal(lane.requests), // without drafts there is nothing to learn
       lane.share === undefined ? "–" : `${decimal(lane.share * 100)} %`,
     ]);
     const caption = each.learned.applied ? "What was expected of each lane, from what was learned here" : "What had been learned here; the table decided";

@@ -105,7 +105,7 @@ function figures(cell, row, lane) {
   if (measure === "length" && cell.length !== null) return { main: decimal(cell.length, 2), range: "tokens a step", tabled: false };
   if (span) {
     const write = measure === "gain" ? times : (value) => decimal(value);
-    const range = span.low === null ? "one answer: no range yet" : `${write(span.low)} to ${write(span.high)}`;
+    const range = span.low === null ? "too few answers for a range" : `${write(span.low)} to ${write(span.high)}`;
     return { main: write(span.value), range: lane.method || measure === "rate" ? range : "the yardstick", tabled: false };
   }
   const known = { gain: tabledGain(cell, row), rate: cell.table?.rate ?? null, length: cell.table?.length ?? null }[measure];

@@ -8,7 +8,7 @@ FAMILY ?= real
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check fast engine-test render bench bench-classify bench-policy bench-relay bench-pages soak bench-engine screenshots chromium lock clean
+.PHONY: help setup demo test check fast engine-test render bench bench-classify bench-policy bench-relay bench-pages soak bench-engine screenshots lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,11 +18,11 @@ setup: .venv/demo .venv-engine  ## install the router and the CPU engine (demo a
 demo: setup  ## start three real engines on the CPU and the router on 127.0.0.1:8000
 	@exec $(BIN)/polydraft up cpu
 
-test: .venv/test .venv-engine .cache/helm chromium  ## run every check and every test, the real engine's included
+test: .venv/test .venv-engine .cache/helm debian-tools  ## run every check and every test, the real engine's included
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -m "$(MARKERS)"
 
-check: .venv/test  ## run the static checks: format, lint, types, import contract, rendered files
+check: .venv/test .cache/helm  ## run the static checks: format, lint, types, import contract, rendered files
 	@$(BIN)/ruff format --check --quiet --no-cache . && echo "format: ok"
 	@$(BIN)/ruff check --quiet --no-cache . && echo "lint: ok"
 	@$(BIN)/mypy
@@ -30,10 +30,10 @@ check: .venv/test  ## run the static checks: format, lint, types, import contrac
 	@$(BIN)/lint-imports --no-cache >.venv/imports.log && echo "import contract: ok" || { cat .venv/imports.log; exit 1; }
 	@$(BIN)/polydraft render --check && echo "rendered files: ok"
 
-fast: .venv/test .cache/helm chromium  ## run the tests that need no engine
+fast: .venv/test .cache/helm debian-tools  ## run the tests that need no engine
 	@$(BIN)/python -m pytest -m "not engine and not slow"
 
-engine-test: .venv/test .venv-engine chromium  ## run the tests that need the real engine
+engine-test: .venv/test .venv-engine debian-tools  ## run the tests that need the real engine
 	@$(BIN)/python -m pytest -m "engine and not slow"
 
 render: .venv/demo .cache/helm  ## write compose/, k8s/values/ and k8s/manifests/ from the profiles
@@ -55,7 +55,7 @@ bench-relay: .venv/test .cache/relay-peers  ## compare the router's relay with n
 bench-pages: .venv/test  ## measure what the live page costs the relay, with ten of it open (PAGES="--rounds 11")
 	@$(BIN)/python -m tests.bench.pages $(PAGES)
 
-screenshots: .venv/test chromium  ## take the README's pictures of the live page, from the running demo (URL=http://127.0.0.1:8000)
+screenshots: .venv/test debian-tools  ## take the README's pictures of the live page, from the running demo (URL=http://127.0.0.1:8000)
 	@$(BIN)/python -m tests.browser.screenshots $(URL)
 
 soak: .venv/test  ## send a million requests, a tenth of them left half-way, and see whether memory grows (SOAK="--requests 100000")
@@ -91,10 +91,6 @@ clean:  ## remove everything that was installed or built here
 	@$(BIN)/pip install -qq --require-hashes -r tests/requirements.txt
 	@touch $@
 
-# Root gets Debian's Chromium installed; without it the page's tests are skipped, and say so.
-chromium:
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium fonts-noto-cjk >/dev/null; } || echo "no Chromium here (apt-get install chromium fonts-noto-cjk): the live page isn't tested in a browser"
-
 # The script knows by its own stamps whether there is anything to do.
 .PHONY: .venv-engine
 .venv-engine:
@@ -121,7 +117,7 @@ PLATFORM_FLAGS_aarch64 := --platform manylinux_2_36_aarch64 --platform manylinux
 IMAGES ?= router engine-cpu engine
 .PHONY: images release sbom audit gpu-code lock-gpu
 
-test fast: .cache/release .cache/checkov debian-tools
+test fast: .cache/release .cache/checkov
 
 images: .venv/demo  ## build the images with Docker (IMAGES="router engine-cpu engine"); refuses unresolved pins
 	@$(BIN)/polydraft pins --check

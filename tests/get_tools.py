@@ -1,4 +1,4 @@
-"""Installs what tests need of Debian's own: a browser, Node, a Redis. `python tests/get_tools.py`, before pytest.
+"""Installs what tests need of Debian: a browser, fonts, Node, a Redis. `python tests/get_tools.py`, before pytest.
 
 Where it mayn't (another system, not root), it says which command would, and those tests skip. None of the packages
 starts a service.
@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 PACKAGES = {
     "chromium": "chromium",
@@ -16,13 +17,15 @@ PACKAGES = {
     "openssl": "openssl",
     "patch": "patch",
     "redis-server": "redis-tools",  # which has the program; `redis-server` has the service
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc": "fonts-noto-cjk",  # the page's Chinese and Japanese
 }
+"""Debian's packages by the program, or the file, that each is there for."""
 
 
 def main() -> None:
     """Install what is missing. Fails at nothing: a test that lacks something says so itself."""
     say = sys.stdout.write
-    missing = sorted(package for program, package in PACKAGES.items() if shutil.which(program) is None)
+    missing = sorted(package for wanted, package in PACKAGES.items() if not _there(wanted))
     if not missing:
         return
     wanted = f"apt-get install {' '.join(missing)}"
@@ -34,6 +37,10 @@ def main() -> None:
     _run("update")
     if complaint := _run("install", "-y", "--no-install-recommends", *missing):
         say(f"some tests will be skipped, since `{wanted}` failed: {complaint[-300:]}\n")
+
+
+def _there(wanted: str) -> bool:
+    return Path(wanted).is_file() if wanted.startswith("/") else shutil.which(wanted) is not None
 
 
 def _run(*words: str) -> str:

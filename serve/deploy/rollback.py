@@ -16,8 +16,14 @@ def rollback(root: Path) -> tuple[str, list[str]]:
 
     Changes that aren't committed count as the last one, and go. Raises ConfigError where there is no earlier version.
     """
-    files = [str(PINS), *sorted({pin.lock for pin in pinning.load(root / PINS).all if pin.lock})]
-    if _git(root, "diff", "--name-only", "HEAD", "--", *files):
+    unreadable = False
+    try:
+        files = _files(root)
+    except ConfigError:
+        # Pins that can't be read name no locks; those of the last commit do. They still count as the last change.
+        _restore(root, "HEAD", str(PINS))
+        unreadable, files = True, _files(root)
+    if unreadable or _git(root, "diff", "--name-only", "HEAD", "--", *files):
         source = "HEAD"
     else:
         last = _git(root, "log", "-1", "--format=%H", "--", *files)
@@ -25,8 +31,16 @@ def rollback(root: Path) -> tuple[str, list[str]]:
             raise ConfigError(f"{PINS}: has no earlier version in this repository's history")
         source = f"{last[0]}^"
     commit = _git(root, "rev-parse", "--short", source)[0]
-    _git(root, "restore", f"--source={source}", "--", *files)
+    _restore(root, source, *files)
     return commit, _git(root, "diff", "--name-only", "HEAD", "--", *files)
+
+
+def _files(root: Path) -> list[str]:
+    return [str(PINS), *sorted({pin.lock for pin in pinning.load(root / PINS).all if pin.lock})]
+
+
+def _restore(root: Path, source: str, *files: str) -> None:
+    _git(root, "restore", f"--source={source}", "--staged", "--worktree", "--", *files)
 
 
 def _git(root: Path, *arguments: str) -> list[str]:

@@ -223,6 +223,14 @@ def test_an_image_may_be_held_by_its_digest(helm: Path) -> None:
     assert plain["image"] == f"polydraft-router:{box.name}"
 
 
+def test_a_router_with_a_full_house_is_not_killed_for_it(helm: Path) -> None:
+    """At its limit of connections it answers 503 to whatever comes, /healthz too, and is alive."""
+    (router,) = objects(helm, BOXES[0])["Deployment", BOXES[0].name]["spec"]["template"]["spec"]["containers"]
+    assert router["livenessProbe"]["tcpSocket"] == {"port": "http"}
+    assert "httpGet" not in router["livenessProbe"]
+    assert router["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
 def test_helm_test_asks_the_router_s_own_service(helm: Path) -> None:
     box = BOXES[0]
     rendered = objects(helm, box)

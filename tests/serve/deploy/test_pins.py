@@ -403,6 +403,22 @@ def test_a_change_that_is_not_committed_is_the_one_that_goes(history: Path) -> N
     assert pinning.load(history / PINS).get("packages", "vllm").value == "0.34.0"
 
 
+def test_pins_that_cannot_be_read_any_more_go_back_too(history: Path) -> None:
+    change(history / "images/engine/requirements-gpu.txt", "vllm==0.34.0", "vllm==0.35.0")
+    change(history / PINS, '"0.34.0"', '"0.35.0')
+    assert rollback(history)[1] == []
+    assert pinning.load(history / PINS).get("packages", "vllm").value == "0.34.0"
+    assert "\nvllm==0.34.0 " in (history / "images/engine/requirements-gpu.txt").read_text(encoding="utf-8")
+
+
+def test_what_was_staged_goes_too(history: Path) -> None:
+    change(history / PINS, '"0.34.0"', '"0.35.0"')
+    git = ["git", "-C", str(history)]
+    subprocess.run([*git, "add", "-A"], check=True)
+    rollback(history)
+    assert subprocess.run([*git, "status", "--porcelain"], check=True, capture_output=True).stdout == b""
+
+
 def test_pins_without_a_past_stay_as_they_are(history: Path) -> None:
     shutil.rmtree(history / ".git")
     commit(history, "all there is", init=True)

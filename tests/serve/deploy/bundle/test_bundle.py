@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tarfile
 from pathlib import Path
 
@@ -53,6 +54,24 @@ HF_TOKEN={HUB}
 (APIServer pid=17) INFO 11-22 15:08:39 [x.py:9] connecting to valkeys://ledger:{PLANTED["a password"]}@ledger:6379/0
 (APIServer pid=17) INFO 11-22 15:08:40 [x.py:9] -----BEGIN PRIVATE KEY-----{PLANTED["a key's middle"]}
 """
+GIVEN_AWAY = {
+    'ValueError: could not read "Write me a CUDA kernel for Contoso merger"': "merger",
+    "RuntimeError: Die Kernel-Frage an Frau Meier, Kontonummer 1234": "Meier",
+    "INFO 11-23 chat_utils: failed for user 'tell me about my HIV test'": "HIV",
+    "WARNING 11-23 tool parser could not parse my diagnosis is cancer": "cancer",
+    'INFO: 127.0.0.1 - "GET /v1/models/my%20secret%20diagnosis HTTP/1.1" 404': "diagnosis",
+    "INFO 11-23 vllm serve --api-key mysecretkey123": "mysecretkey123",
+    # The same where the line's shape is one that is kept.
+    "INFO 11-23 15:08:40 [api_server.py:1] it didn't fit 'my zoster' and \"my psoriasis": "zoster|psoriasis",
+    "INFO 11-23 15:08:40 [api_server.py:1] vllm serve --api-key firstkey4711 nextkey4712 --port 1": "key471",
+    "INFO 11-23 15:08:40 [chat_utils.py:1] failed for my lumbago": "lumbago",
+    "(EngineCore pid=1) ERROR 11-23 15:08:40 [core.py:1] RuntimeError: driver of Frau Schulze": "Schulze",
+    "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB for Herr Krause": "Krause",
+    'INFO:     127.0.0.1:5 - "GET /v1/gastritis HTTP/1.1" 404 Not Found': "gastritis",
+    "my arthritis ValueError: no": "arthritis",
+}
+"""Lines with what of each mustn't get out."""
+ENGINE += "".join(f"{line}\n" for line in GIVEN_AWAY)
 ROUTER = "\n".join(
     [
         json.dumps({"request_id": "a", "path": "/v1/chat/completions", "status": 200, "prompt": PROMPT}),
@@ -96,6 +115,16 @@ def test_nothing_that_was_planted_is_in_it(archive: dict[str, str]) -> None:
     assert "Contoso" not in everything
 
 
+@pytest.mark.parametrize("line", GIVEN_AWAY)
+def test_no_word_of_a_request_gets_out_by_a_line_s_shape(line: str, archive: dict[str, str]) -> None:
+    assert not re.search(GIVEN_AWAY[line], "".join(archive.values()))
+
+
+def test_a_secret_may_follow_its_name_after_a_blank() -> None:
+    assert redact.secrets("vllm serve --api-key one two --port 8000") == "vllm serve --api-key <removed> --port 8000"
+    assert redact.secrets("the password hunter2 was wrong") == "the password <removed> was wrong"
+
+
 def test_what_helps_is_in_it(archive: dict[str, str]) -> None:
     assert json.loads(archive["versions.json"])["packages"]["aiohttp"]
     assert "[[bodies." in archive["profile.toml"]
@@ -106,7 +135,7 @@ def test_what_helps_is_in_it(archive: dict[str, str]) -> None:
     assert json.loads(archive["readyz.json"])["lanes"] == {"body": True}
     engine = archive["logs/engine.log"]
     assert "vLLM API server version 0.33.0" in engine
-    assert "'port': 8000" in engine
+    assert "[utils.py:2] non-default args: {<removed>" in engine
     assert "CUDA out of memory. Tried to allocate 2.00 GiB" in engine
     assert 'core.py", line 7, in run' in engine
     assert "ValueError: <removed>" in engine
@@ -155,9 +184,12 @@ def test_every_field_of_the_access_log_is_known(caplog: pytest.LogCaptureFixture
 @given(st.text(alphabet=st.characters(exclude_characters="\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"), min_size=1))
 def test_a_line_of_no_known_shape_is_never_kept(text: str) -> None:
     said = redact.log([f"zq {text}"])
-    assert "zq" not in said or redact._RAISED.match(f"zq {text}")
+    assert "zq" not in said
 
 
-@pytest.mark.parametrize("text", ["prompt_tokens=15", "max-num-batched-tokens = 8192", '"completion_tokens": 7'])
+@pytest.mark.parametrize(
+    "text",
+    ["prompt_tokens=15", "--max-num-batched-tokens 8192", "max-num-batched-tokens = 8192", '"completion_tokens": 7'],
+)
 def test_a_number_of_tokens_is_no_token(text: str) -> None:
     assert redact.secrets(text) == text

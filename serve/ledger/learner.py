@@ -195,8 +195,10 @@ class Learner:
         if not self._applied:
             return replace(table, batch=self._batch(table.lane), weighing=weighing, conversation=conversation)
         candidates = _candidates(table, estimates)
-        fastest = candidates[0].lane
-        reason: Reason = "explored" if pick.lane != pick.best else "learned" if pick.lane == fastest else "kept"
+        reason: Reason = "explored" if pick.lane != pick.best else "learned"
+        if reason == "learned" and pick.lane != candidates[0].lane:
+            # Without the guard it would have been the best of the options: if it still is, it was the prefix.
+            reason = "guarded" if max(options, key=_RATE).lane != pick.lane else "kept"
         return Decision(pick.lane, reason, candidates, self._batch(pick.lane), weighing, conversation)
 
     def _barred(self, cell: Cell, options: Sequence[Estimate]) -> Collection[int]:

@@ -85,8 +85,10 @@ def connected(url: str) -> "Redis":
             socket_timeout=_PATIENCE,
             socket_connect_timeout=_PATIENCE,
         )
-    except ValueError as error:
-        raise ConfigError(f"POLYDRAFT_LEDGER: the server's URL can't be read ({error}).") from None
+    except ValueError:  # whose text may hold a part of the password
+        raise ConfigError(
+            "POLYDRAFT_LEDGER: the server's URL can't be read; special characters must be percent-encoded."
+        ) from None
     return client
 
 

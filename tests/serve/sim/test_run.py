@@ -35,13 +35,14 @@ def test_shows_what_the_router_would_do_and_what_that_is_worth(tmp_path: Path) -
         assert said in subprocess.run(judged, capture_output=True, text=True, check=True).stdout
 
 
-def test_stopped_before_the_first_answer_it_says_that_there_was_none() -> None:
-    command = [sys.executable, "-m", "serve", "sim", "gb10", "--body", "seed", "--requests", "5", "--speed", "1"]
+def test_stopped_before_the_first_answer_it_says_that_there_was_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYDRAFT_DRAIN_TIMEOUT", "1")
+    command = [sys.executable, "-m", "serve", "sim", "gb10", "--body", "seed", "--requests", "5", "--speed", "0.1"]
     with subprocess.Popen([*command, "--port", str(free_port())], stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout
         while "simulated gb10" not in running.stdout.readline():
             assert running.poll() is None
-        time.sleep(0.2)
+        time.sleep(0.5)
         running.send_signal(signal.SIGINT)
         said, _ = running.communicate(timeout=60)
     assert running.returncode == 0

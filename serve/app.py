@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import logging
 import random
 import time
 from collections import Counter
@@ -44,6 +45,8 @@ from serve.security.sessions import Sessions
 from serve.settings import Settings
 from serve.tracing import Begin, passed_on
 
+LOGGER = logging.getLogger(__name__)
+
 _RELOAD_INTERVAL = 1
 """Seconds between two looks at the files of keys and certificate."""
 
@@ -77,7 +80,7 @@ async def running(settings: Settings, identify: Identify, traces: Traces | None 
             for endpoint in intake.DIRECT
         }
         beside = [*_secure(settings, application, metrics), metrics.watch_loop(), *keeping]
-        watchers = [asyncio.create_task(work) for work in (*beside, *(each.watch() for each in upstreams.values()))]
+        watchers = [_watching(work) for work in (*beside, *(each.watch() for each in upstreams.values()))]
         try:
             yield application
         finally:
@@ -88,6 +91,18 @@ async def running(settings: Settings, identify: Identify, traces: Traces | None 
                 upstream.close()
             if traces:
                 await asyncio.to_thread(traces.close)
+
+
+def _watching(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Begin what runs beside the requests; nobody waits for it, so that its death is told here or never."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            LOGGER.error("%s has died; it won't run again before a restart", task.get_name(), exc_info=error)
+
+    task = asyncio.create_task(work, name=getattr(work, "__qualname__", "a watcher"))
+    task.add_done_callback(ended)
+    return task
 
 
 def _upstreams(

@@ -1,4 +1,7 @@
-"""Says which lane won where, and how sure that is: every lane got the same prompts, so pairs of answers are redrawn."""
+"""Says which lane won where, and how sure that is: every lane got the same prompts, so prompts are redrawn.
+
+Not answers: what a lane does with a prompt in one round it does in the next, so that rounds are no further evidence.
+"""
 
 import random
 from collections import Counter, defaultdict
@@ -9,7 +12,7 @@ from serve.bench.measure import Sample
 from serve.bench.report import counted
 
 _DRAWS = 1000
-_FEWEST = 5  # answers of each lane, below which a bootstrap is surer than it should be
+_FEWEST = 5  # prompts, below which a bootstrap is surer than it should be
 _TAIL = 0.025  # of the draws beyond either end of a 95 % interval
 
 
@@ -24,12 +27,12 @@ class Rivalry:
     gain: float
     low: float
     high: float
-    pairs: int
+    prompts: int
 
     @property
     def decided(self) -> bool:
-        """Whether the first has won: there are enough answers, and another draw would hardly turn it round."""
-        return self.pairs >= _FEWEST and self.low > 1
+        """Whether the first has won: there are enough prompts, and another draw would hardly turn it round."""
+        return self.prompts >= _FEWEST and self.low > 1
 
 
 def rivalries(samples: Sequence[Sample], rng: random.Random) -> list[Rivalry]:
@@ -52,7 +55,11 @@ def _rivalry(
 ) -> Rivalry | None:
     """Compare over the prompts that every lane has answered, so that none is judged by easier ones."""
     lanes = sorted(set.union(*(set(sums) for sums in asked.values())))
-    paired = [sums for sums in asked.values() if len(sums) == len(lanes)]
+    rounds: dict[str, list[dict[str, _Sums]]] = defaultdict(list)
+    for (prompt, _), sums in asked.items():
+        if len(sums) == len(lanes):
+            rounds[prompt].append(sums)
+    paired = [{lane: _summed(each, lane) for lane in lanes} for each in rounds.values()]
     if len(lanes) < 2 or not paired:
         return None
     first, second = sorted(lanes, key=lambda lane: -_rate(paired, lane))[:2]
@@ -63,6 +70,10 @@ def _rivalry(
 
 def _gain(paired: Sequence[dict[str, _Sums]], first: str, second: str) -> float:
     return _rate(paired, first) / _rate(paired, second)
+
+
+def _summed(rounds: Sequence[dict[str, _Sums]], lane: str) -> _Sums:
+    return sum(sums[lane][0] for sums in rounds), sum(sums[lane][1] for sums in rounds)
 
 
 def _rate(paired: Sequence[dict[str, _Sums]], lane: str) -> float:
@@ -79,5 +90,5 @@ def _line(each: Rivalry) -> str:
     figures = f"{each.gain:.2f} ({each.low:.2f} to {each.high:.2f}) times {each.second}'s rate"
     if each.decided:
         return f"{where}: {each.first} wins, {figures}"
-    why = "" if each.pairs >= _FEWEST else f" of {each.pairs} answers, too few to tell"
+    why = "" if each.prompts >= _FEWEST else f"; too few prompts ({each.prompts} of {_FEWEST})"
     return f"{where}: no winner; {each.first} has {figures}{why}"

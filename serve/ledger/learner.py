@@ -140,7 +140,7 @@ class Learner:
             return
         self.changes += 1
         self._time_prefill(outcome)
-        self._hold_against_body(outcome)
+        self._hold_against_body(outcome, taught)
         for drift in self.ledger.learn(taught, self._clock()):
             self._budget.renew()
             self._told.drift(drift)
@@ -163,14 +163,16 @@ class Learner:
         if outcome.end == "complete" and outcome.sample and self._identify and decision.conversation is not None:
             self.turns.heard(decision.conversation, cell.language, outcome.sample.language(self._identify))
 
-    def _hold_against_body(self, outcome: Outcome) -> None:
-        """Count what a request lost against no drafter, by what was believed of the body when it was decided."""
-        decision, cell = outcome.decision, outcome.cell
-        tokens, spent = outcome.completion_tokens, outcome.generation_time
-        if decision and decision.weighing and cell and tokens and spent:
-            body = max((each.decode_rate for each in decision.weighing.estimates if not each.drafts), default=0.0)
-            drafted = self._lanes[decision.lane].drafts
-            self._guards[cell].count(tokens, spent * body - tokens if drafted and body else 0.0)
+    def _hold_against_body(self, outcome: Outcome, taught: Lesson) -> None:
+        """Count what a request lost against no drafter, by what is believed of the body in the company that it had."""
+        decision, tokens, spent = outcome.decision, outcome.completion_tokens, outcome.generation_time
+        if decision and decision.weighing and tokens and spent:
+            lost = 0.0
+            bodies = [(each.lane, taught.batch) for each in decision.weighing.estimates if not each.drafts]
+            if bodies and self._lanes[taught.lane].drafts:
+                believed = self.ledger.estimates(taught.cell, bodies, self._clock())
+                lost = spent * max(each.decode_rate for each in believed) - tokens
+            self._guards[taught.cell].count(tokens, lost)
 
     def _time_prefill(self, outcome: Outcome) -> None:
         first, tokens = outcome.time_to_first_token, outcome.prompt_tokens
@@ -195,8 +197,10 @@ class Learner:
         if not self._applied:
             return replace(table, batch=self._batch(table.lane), weighing=weighing, conversation=conversation)
         candidates = _candidates(table, estimates)
-        fastest = candidates[0].lane
-        reason: Reason = "explored" if pick.lane != pick.best else "learned" if pick.lane == fastest else "kept"
+        reason: Reason = "explored" if pick.lane != pick.best else "learned"
+        if reason == "learned" and pick.lane != candidates[0].lane:
+            # Without the guard it would have been the best of the options: if it still is, it was the prefix.
+            reason = "guarded" if max(options, key=_RATE).lane != pick.lane else "kept"
         return Decision(pick.lane, reason, candidates, self._batch(pick.lane), weighing, conversation)
 
     def _barred(self, cell: Cell, options: Sequence[Estimate]) -> Collection[int]:

@@ -7,6 +7,7 @@ server that is away, or comes back empty, costs nothing but the sharing; the rou
 import asyncio
 import json
 import logging
+import math
 import secrets
 import time
 from collections import defaultdict
@@ -84,8 +85,10 @@ def connected(url: str) -> "Redis":
             socket_timeout=_PATIENCE,
             socket_connect_timeout=_PATIENCE,
         )
-    except ValueError as error:
-        raise ConfigError(f"POLYDRAFT_LEDGER: the server's URL can't be read ({error}).") from None
+    except ValueError:  # whose text may hold a part of the password
+        raise ConfigError(
+            "POLYDRAFT_LEDGER: the server's URL can't be read; special characters must be percent-encoded."
+        ) from None
     return client
 
 
@@ -159,6 +162,8 @@ class Shared:
             since, half_life = float(born.partition(" ")[0]), float(found["half_life"])
         except (KeyError, ValueError):
             raise Unsound("it doesn't say when it was begun") from None
+        if not math.isfinite(since):
+            raise Unsound("it was begun at no time")
         if half_life != self._half_life:
             raise Unequal(f"its half-life is {half_life:g} s; give every router the same POLYDRAFT_HALF_LIFE")
         scale = Scale(since, self._half_life)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from serve.errors import ConfigError
+from serve.ledger.sums import Unsound, sound_moments, sound_steps
 from serve.routing.cell import Cell
 from serve.routing.ledger import State
 from serve.routing.moments import Moments
@@ -72,7 +73,7 @@ def opened(path: Path, model: str) -> tuple[Store | None, State]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             return _open(path, model)
-        except (sqlite3.DatabaseError, _Unusable) as error:
+        except (sqlite3.DatabaseError, _Unusable, Unsound) as error:
             if _code(error) == sqlite3.SQLITE_BUSY:
                 LOGGER.warning("another router keeps its ledger in %s; nothing learned here will be kept", path)
                 return None, State()
@@ -158,11 +159,9 @@ def _read(connection: sqlite3.Connection) -> State:
     acceptance: dict[tuple[str, Cell], Moments] = {}
     sizes: dict[str, dict[Cell, Moments]] = {"context": {}, "answer": {}}
     for kind, lane, language, task, endpoint, thinking, *numbers in connection.execute("SELECT * FROM moments"):
-        cell, moments = Cell(language, task, endpoint, bool(thinking)), Moments(*_sound(numbers))
+        cell, moments = Cell(language, task, endpoint, bool(thinking)), sound_moments(Moments(*_sound(numbers)))
         if not all(isinstance(name, str) for name in (lane, language, task, endpoint)) or kind not in _KINDS:
             raise _Unusable("it holds a cell that there can't be")
-        if min(moments.weight, moments.squares) < 0:
-            raise _Unusable("it holds a weight below nothing")
         if kind == "acceptance":
             acceptance[lane, cell] = moments
         else:
@@ -183,8 +182,8 @@ def _sums(weight: object, xx: str, xy: str, squares: object, at: object) -> Sums
             raise _Unusable("a lane's steps have another size")
         matrix = tuple(_sound(row, SIZE) for row in rows)
         counted, off, when = _sound([weight, squares, at])
-        return Sums(counted, matrix, _sound(column, SIZE), off, when)
-    except (TypeError, ValueError) as error:
+        return sound_steps(Sums(counted, matrix, _sound(column, SIZE), off, when))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise _Unusable("a lane's steps can't be read") from error
 
 

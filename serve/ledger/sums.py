@@ -7,7 +7,7 @@ later (forward decay: Cormode et al., 2009). So sums of different routers and ti
 import json
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,10 @@ Fields = dict[str, float]
 """Sums by name; a name is a JSON list: kind, lane, what the sum is of."""
 
 _NOTHING = 1e-9  # of a request, below which rounding is all that is left
+_ROUNDING = 1e-6  # below 0 that a sum of squares may be
+_LARGEST = 1e15
+"""Beyond which no number of a ledger can be: not even a time since 1970, or the square of a context."""
+_ROW = 2 + SIZE + SIZE**2  # numbers of a lane's steps
 _MOMENTS = ("weight", "sum", "squares")
 
 
@@ -73,16 +77,22 @@ def _write(fields: Fields, where: tuple[object, ...], moments: Moments, scale: S
 
 def read(fields: Mapping[str, float], scale: Scale, now: float) -> State:
     """Read sums as a state, as it counts now. Raises Unsound for what can't be a ledger's."""
-    factor = scale.at(now)
+    try:
+        return _read(fields, scale.at(now), now)
+    except (OverflowError, ZeroDivisionError):
+        raise Unsound("its numbers are too large to be counted with") from None
+
+
+def _read(fields: Mapping[str, float], factor: float, now: float) -> State:
     moments: dict[tuple[str, str, Cell], dict[str, float]] = defaultdict(dict)
     steps: dict[str, dict[int, float]] = defaultdict(dict)
     for name, value in fields.items():
         if not math.isfinite(value):
             raise Unsound(f"{name[:200]} isn't a number")
         kind, lane, *where, part = _parts(name)
-        if kind == "steps" and isinstance(part, int):
+        if kind == "steps" and not where and type(part) is int and 0 <= part < _ROW:
             steps[lane][part] = value / factor
-        elif kind in ("acceptance", "context", "answer") and len(where) == len(Cell._fields) and part in _MOMENTS:
+        elif kind in ("acceptance", "context", "answer") and _is_cell(where) and part in _MOMENTS:
             moments[kind, lane, Cell(*where)][part] = value / factor
         else:
             raise Unsound(f"{name[:200]} isn't a sum of a ledger")
@@ -99,21 +109,47 @@ def _moments(sums: Mapping[str, float], now: float) -> Moments | None:
     if weight < _NOTHING:
         return None
     mean = sums.get("sum", 0.0) / weight
-    return Moments(weight, mean, max(0.0, sums.get("squares", 0.0) - weight * mean**2), now)
+    return sound_moments(Moments(weight, mean, max(0.0, sums.get("squares", 0.0) - weight * mean**2), now))
 
 
 def _steps(row: Mapping[int, float], now: float) -> Sums | None:
     if row.get(0, 0.0) < _NOTHING:
         return None
-    numbers = [row.get(index, 0.0) for index in range(2 + SIZE + SIZE**2)]
+    numbers = [row.get(index, 0.0) for index in range(_ROW)]
+    for place in (1, *range(2 + SIZE, _ROW, SIZE + 1)):  # squares, which rounding alone brings below 0
+        numbers[place] = max(0.0, numbers[place]) if numbers[place] > -_ROUNDING else numbers[place]
     matrix = tuple(tuple(numbers[2 + SIZE + SIZE * row : 2 + 2 * SIZE + SIZE * row]) for row in range(SIZE))
-    return Sums(numbers[0], matrix, tuple(numbers[2 : 2 + SIZE]), max(0.0, numbers[1]), now)
+    return sound_steps(Sums(numbers[0], matrix, tuple(numbers[2 : 2 + SIZE]), numbers[1], now))
+
+
+def sound_moments(seen: Moments) -> Moments:
+    """Give moments that can be counted with; raises Unsound for a weight or squares below 0, or what is too large."""
+    _check((seen.weight, seen.squares), (seen.mean, seen.at))
+    return seen
+
+
+def sound_steps(seen: Sums) -> Sums:
+    """Give a lane's steps if they can be counted with; raises Unsound as `sound_moments`, and for x squared below 0."""
+    diagonal = [row[index] for index, row in enumerate(seen.xx)]
+    _check((seen.weight, seen.squares, *diagonal), (*seen.xy, *(each for row in seen.xx for each in row), seen.at))
+    return seen
+
+
+def _check(squared: Sequence[float], others: Sequence[float]) -> None:
+    if min(squared) < 0:
+        raise Unsound("it holds a weight below nothing")
+    if not all(abs(each) <= _LARGEST for each in (*squared, *others)):
+        raise Unsound("it holds a number that nothing could have come to")
+
+
+def _is_cell(where: Sequence[object]) -> bool:
+    return [type(each) for each in where] == [str, str, str, bool]
 
 
 def _parts(name: str) -> list[Any]:
     try:
         parts = json.loads(name)
-    except ValueError:
+    except (ValueError, RecursionError):
         parts = None
     if not isinstance(parts, list) or len(parts) < 3 or not all(isinstance(each, str) for each in parts[:2]):
         raise Unsound(f"{name[:200]!r} isn't a sum of a ledger")

@@ -161,7 +161,7 @@ class View:
 
     def _reach(self, first: int, last: int) -> None:
         """Begin the buckets up to the last; those in which nothing came are there too, if they are still shown."""
-        begin = self._speed[-1][0] + 1 if self._speed else first
+        begin = self._speed[-1][0] + 1 if self._speed else min(first, int(self.started // BUCKET))
         if begin > last:
             return
         for at in range(max(begin, last - BUCKETS + 1), last + 1):

@@ -49,7 +49,8 @@ class Estimate:
 class Weighing:
     """How the policy that learns came to its lane: every lane that could be had, and how likely this one was drawn.
 
-    `best` is the lane with the highest estimate; `applied` is False where the policy only watches; `shares` are the
+    `best` is the lane with the highest estimate of those that the guard lets through, what reading a conversation again
+    costs taken off; `applied` is False where the policy only watches; `shares` are the
     probabilities of all lanes, in the order of the estimates.
     """
 

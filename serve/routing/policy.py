@@ -14,12 +14,15 @@ from serve.routing.lane import Lane
 
 ANY = "*"
 
-Reason = Literal["measured", "default", "sampling", "forced", "fallback", "held", "any", "learned", "explored", "kept"]
+Reason = Literal[
+    "measured", "default", "sampling", "forced", "fallback", "held", "any", "learned", "explored", "kept", "guarded"
+]
 """measured: fastest by the table; default: nobody measured this cell, the table's own order; sampling: a parameter that
 only the body honours; forced: the client named the lane; fallback: the preferred lane's engine wasn't ready; held: only
 this engine holds the response that is asked about; any: nothing is generated, so any engine answers the same;
 learned: fastest by the ledger; explored: not the fastest by the ledger, but it may be; kept: the engine that has the
-conversation's prefix, which a faster lane elsewhere wouldn't make up for."""
+conversation's prefix, which a faster lane elsewhere wouldn't make up for; guarded: a drafter is expected to be faster,
+but drafters have cost this cell so much of late that one must be sure."""
 
 Mode = Literal["static", "observe", "apply"]
 """static: the table decides; observe: it decides still, and what the ledger would have done is logged; apply: the

@@ -21,6 +21,8 @@ def report(works: Sequence[Work], box: Box, lanes: Sequence[Lane]) -> str:
 
     Rates are expected ones, in each request's own batch: what luck added to single answers is left out.
     """
+    if not works:
+        return "no answer was complete"
     later = works[len(works) // 2 :]
     cells: dict[tuple[str, str], list[Work]] = defaultdict(list)
     for work in later:

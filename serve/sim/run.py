@@ -132,16 +132,17 @@ async def _listening(engine: Engine) -> AsyncIterator[str]:
 def _settings(plan: Plan, lanes: tuple[Lane, ...]) -> Settings:
     """Give the router the profile's own settings before these engines; the environment has the rest.
 
+    Without what is the real router's own there: made-up answers must teach its ledger nothing, and ask for no key.
     Raises ConfigError where the environment has what isn't one.
     """
     upstreams = {lane.name: lane.upstream for lane in lanes}
     wanted = plan.profile.router_environment(upstreams)
     table = json.loads(wanted["POLYDRAFT_TABLE"]) if plan.tabled else [_UNKNOWN]
-    return read(
-        model=wanted["POLYDRAFT_MODEL"], lanes=json.loads(wanted["POLYDRAFT_LANES"]), table=table, **plan.settings
-    )
+    lanes_of = json.loads(wanted["POLYDRAFT_LANES"])
+    return read(model=wanted["POLYDRAFT_MODEL"], lanes=lanes_of, table=table, **dict.fromkeys(_REAL), **plan.settings)
 
 
+_REAL = ("ledger", "keys_file", "tls_cert_file", "tls_key_file", "engine_key_file", "traces_endpoint")
 _UNKNOWN = {"language": "*", "task": "*", "candidates": []}
 
 

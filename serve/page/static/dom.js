@@ -47,6 +47,7 @@ const REASONS = {
   learned: "fastest by what this box has learned",
   explored: "tried out, to learn whether it is faster",
   kept: "its engine has this conversation in memory",
+  guarded: "drafters lost too much time here lately",
 };
 export const because = (reason) => REASONS[reason] ?? reason;
 

@@ -43,12 +43,18 @@ def test_only_prompts_that_every_lane_answered_count() -> None:
     assert found.gain == pytest.approx(1.25)
 
 
-def test_few_answers_dont_make_a_winner() -> None:
-    """One prompt asked twice looks as if nothing could differ."""
-    (found,) = rivalries(answers({"body": [40], "mtp": [60]}) * 2, random.Random(1))
-    assert (found.pairs, found.decided) == (2, False)
-    assert found.low == pytest.approx(1.5)
-    assert text([found]).endswith("of 2 answers, too few to tell")
+def test_few_prompts_dont_make_a_winner_however_often_they_are_asked() -> None:
+    (found,) = rivalries(answers({"body": [40, 41], "mtp": [60, 62]}) * 10, random.Random(1))
+    assert (found.prompts, found.decided) == (2, False)
+    assert found.low > 1
+    assert text([found]).endswith("times body's rate; too few prompts (2 of 5)")
+
+
+def test_rounds_make_it_no_surer() -> None:
+    """What a lane does with a prompt it does in every round."""
+    samples = answers({"body": [40] * 6, "mtp": [60, 30, 55, 32, 70, 45]})
+    once, often = (rivalries(asked, random.Random(1))[0] for asked in (samples, samples * 20))
+    assert (often.low, often.high) == pytest.approx((once.low, once.high))
 
 
 def test_one_lane_has_no_rival() -> None:

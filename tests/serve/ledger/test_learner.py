@@ -156,6 +156,41 @@ def test_counts_what_drafters_lost_against_none() -> None:
     assert cell["guard"]["lost"] == pytest.approx(1.0, abs=0.1)
 
 
+def long_answer(rate: float, decision: Decision) -> Outcome:
+    """A drafter's answer of 20,000 tokens, two a step."""
+    steps = Acceptance(10_000, 30_000, 10_000, (6000, 3000, 1000))
+    times = {"generation_time": 20_000 / rate, "completion_tokens": 20_000}
+    return outcome("mtp", rate, decision=replace(decision, lane="mtp"), acceptance=steps, **times)
+
+
+def test_says_that_a_drafter_was_turned_away_and_not_that_a_prefix_was_kept() -> None:
+    learned = teach(policy(), {"body": 40.0, "mtp": 43.0, "eagle3": 20.0})
+    decision = decide(learned)
+    assert (decision.lane, decision.reason) == ("mtp", "learned")
+    learned.observe(long_answer(20.0, decision))
+    turned_away = decide(learned)
+    assert turned_away.candidates[0].lane == "mtp"
+    assert (turned_away.lane, turned_away.reason) == ("body", "guarded")
+
+
+def test_holds_an_answer_against_the_body_in_the_company_that_it_had() -> None:
+    learned = policy()
+    for _ in range(12):
+        teach(learned, {"body": 40.0, "mtp": 60.0}, 1)
+        with contextlib.ExitStack() as busy:
+            for _ in range(15):
+                busy.enter_context(learned.track("body", lambda lane: contextlib.nullcontext()))
+            for lane, rate in (("body", 20.0), ("mtp", 30.0)):
+                learned.observe(outcome(lane, rate, decision=Decision(lane, "learned", (Candidate(lane),), 16)))
+    decision = decide(learned, {"body", "mtp"})
+    assert (decision.lane, decision.batch) == ("mtp", 1)
+    with contextlib.ExitStack() as busy:
+        for _ in range(30):
+            busy.enter_context(learned.track("body", lambda lane: contextlib.nullcontext()))
+        learned.observe(outcome("mtp", 30.0, decision=decision))
+    assert learned.lost()[EN][1] == pytest.approx(20 / 30 - 1, abs=0.15)
+
+
 def test_one_seed_gives_the_same_decisions() -> None:
     one, other = (teach(policy(exploration=0.05), RATES) for _ in range(2))
     lanes = [decide(one).lane for _ in range(200)]

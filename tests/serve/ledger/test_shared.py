@@ -412,6 +412,13 @@ def test_tells_a_servers_url_from_a_file() -> None:
         connected("redis://host:port/0")
 
 
+def test_an_url_that_cant_be_read_is_refused_without_a_word_of_its_password() -> None:
+    with pytest.raises(ConfigError, match="percent-encoded") as refused:
+        connected("redis://:open#sesame/1@host:6379/0")
+    assert "open" not in str(refused.value)
+    assert refused.value.__suppress_context__
+
+
 def of_mtp(client: httpx2.Client) -> dict[str, float]:
     """What a router has learned of lane mtp."""
     estimates = client.post("/v1/route", json=CHAT).json()["learned"]["estimates"]

@@ -134,6 +134,13 @@ def damage(path: Path, how: str) -> None:
         "UPDATE steps SET xx = '[[1, 2], [3, 4]]'",
         "UPDATE steps SET xy = 'null'",
         "UPDATE steps SET weight = NULL",
+        "UPDATE moments SET squares = -1",
+        "UPDATE moments SET weight = 1e300",
+        "UPDATE moments SET at = -1e16",
+        "UPDATE steps SET weight = -8.0",
+        "UPDATE steps SET squares = -1",
+        "UPDATE steps SET xy = '[1e300,0,0,0]'",
+        "UPDATE steps SET xx = '[[-1,0,0,0],[0,0,0,0],[0,0,0,0],[0,0,0,0]]'",
         "UPDATE steps SET xx = '[[NaN,0,0,0],[0,0,0,0],[0,0,0,0],[0,0,0,0]]'",
     ],
 )

@@ -66,6 +66,9 @@ def test_what_is_as_good_as_forgotten_is_left_out() -> None:
     assert (state.acceptance, state.steps, state.sizes) == ({}, {}, {})
 
 
+_EN = '["acceptance", "mtp", "en", "prose", "chat", false, "%s"]'
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -74,9 +77,36 @@ def test_what_is_as_good_as_forgotten_is_left_out() -> None:
         {'["acceptance", "mtp", "en", "weight"]': 1.0},
         {'["rates", "mtp", "en", "prose", "chat", false, "weight"]': 1.0},
         {'["steps", "mtp", 0]': float("nan")},
+        {'["steps", "mtp", 0]': 1.0, '["steps", "mtp", 6]': -1.0},
+        {'["steps", "mtp", 22]': 1.0},
+        {'["steps", "mtp", "x", 0]': 1.0},
+        {'["acceptance", "mtp", ["en"], "prose", "chat", false, "weight"]': 1.0},
+        {'["acceptance", "mtp", "en", "prose", "chat", 0, "weight"]': 1.0},
+        {_EN % "weight": 1.0, _EN % "sum": 1e200},
+        {_EN % "weight": 1e16},
+        {"[" * 100_000: 1.0},
     ],
-    ids=["word", "numbers", "short", "kind", "nan"],
+    ids=[
+        "word",
+        "numbers",
+        "short",
+        "kind",
+        "nan",
+        "diagonal",
+        "index",
+        "cell",
+        "list",
+        "thinking",
+        "overflow",
+        "large",
+        "deep",
+    ],
 )
 def test_refuses_what_no_ledger_writes(fields: dict[str, float]) -> None:
     with pytest.raises(Unsound):
         read(fields, Scale(0.0, 1.0), 1.0)
+
+
+def test_refuses_sums_of_a_time_that_cant_be() -> None:
+    with pytest.raises(Unsound):
+        read({'["steps", "mtp", 0]': 1.0}, Scale(1e300, 1.0), 1.0)

@@ -148,6 +148,24 @@ def test_a_ledger_that_cant_be_written_stops_the_start(
         pass
 
 
+def test_says_it_if_what_keeps_the_ledger_dies(
+    loop: double.Loop,
+    body: double.Engine,
+    mtp: double.Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def broken(*_: object) -> None:
+        raise TypeError("unhashable")
+
+    monkeypatch.setattr("serve.app.keep", broken)
+    with learning(loop, body, mtp, ledger=str(tmp_path / "ledger.sqlite")) as client:
+        double.until(lambda: "has died" in caplog.text)
+        assert ask(client, 1) == ["body"]
+    assert "TypeError: unhashable" in caplog.text
+
+
 def test_prefers_what_is_learned_to_a_table_that_is_wrong(
     loop: double.Loop, body: double.Engine, mtp: double.Engine
 ) -> None:

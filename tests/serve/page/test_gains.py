@@ -67,6 +67,13 @@ def test_a_row_for_any_language_says_nothing_of_one() -> None:
     assert gains.tabled("fr", TABLE) == {}
 
 
+def test_a_row_for_one_task_says_nothing_of_the_language() -> None:
+    code = Row("fr", "code", (Candidate("mtp", 3.5, 120.0), Candidate("body", None, 60.0)))
+    other = Row("*", "*", (Candidate("body", None, 40.0), Candidate("mtp", 2.0, 50.0)))
+    assert gains.tabled("fr", (code, other)) == {}
+    assert gains.tabled("fr", (code, Row("fr", "*", (Candidate("body", None, 61.0),)), other)).keys() == {"body"}
+
+
 def test_languages_are_listed_by_requests_then_what_the_table_has_beside() -> None:
     seen = {("fr", "body"): Sums(requests=1), ("en", "body"): Sums(requests=3), ("en", "mtp"): Sums(requests=1)}
     assert gains.languages(seen, TABLE) == ["en", "fr", "zh"]

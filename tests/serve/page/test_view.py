@@ -114,6 +114,16 @@ def test_tokens_are_spread_over_the_time_in_which_they_were_generated() -> None:
     assert sum(speed) == 30
 
 
+def test_a_long_answer_that_ends_after_a_short_one_loses_nothing() -> None:
+    clock = Clock()
+    view = View(LANES, clock)
+    clock.now += 4 * BUCKET - 0.5
+    view.observe(outcome("body", generation_time=1.0, completion_tokens=10))
+    view.observe(outcome(generation_time=4.0 * BUCKET - 1, completion_tokens=40))
+    speed = [tokens.get("mtp", 0) for _, tokens in view.speed(clock.now + BUCKET)]
+    assert speed[-4:] == [10, 10, 10, 10]
+
+
 def test_the_chart_has_every_bucket_also_those_in_which_nothing_came() -> None:
     clock = Clock()
     view = View(LANES, clock)

@@ -1,8 +1,10 @@
 """The command: a simulated box, the real router before it, and what came of it."""
 
 import functools
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -31,6 +33,29 @@ def test_shows_what_the_router_would_do_and_what_that_is_worth(tmp_path: Path) -
     for file, said in ((log, "| mtp |"), (trace, "60 requests of a trace")):
         judged = [sys.executable, "-m", "serve", "backtest", str(file), "--policy", "logged", "--policy", "mtp"]
         assert said in subprocess.run(judged, capture_output=True, text=True, check=True).stdout
+
+
+def test_stopped_before_the_first_answer_it_says_that_there_was_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYDRAFT_DRAIN_TIMEOUT", "1")
+    command = [sys.executable, "-m", "serve", "sim", "gb10", "--body", "seed", "--requests", "5", "--speed", "0.1"]
+    with subprocess.Popen([*command, "--port", str(free_port())], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        while "simulated gb10" not in running.stdout.readline():
+            assert running.poll() is None
+        time.sleep(0.5)
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert "no answer was complete" in said
+
+
+def test_teaches_the_real_routers_ledger_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYDRAFT_LEDGER", str(tmp_path / "ledger.sqlite"))
+    for name in ("KEYS_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE", "ENGINE_KEY_FILE"):
+        monkeypatch.setenv(f"POLYDRAFT_{name}", str(tmp_path / name))
+    ran = sim("gb10", "--body", "seed", "--requests", "8", "--speed", "100", "--policy", "apply")
+    assert ran.returncode == 0, ran.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

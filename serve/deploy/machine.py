@@ -37,13 +37,17 @@ class Card:
 
 
 def ram(reading: Reading) -> Ram | None:
-    """Return the machine's memory, None if it couldn't be read."""
+    """Return the whole machine's memory, None if it couldn't be read. A container's own limit doesn't count here."""
     lines = re.findall(r"^(\w+): +(\d+) kB$", reading.files.get(MEMINFO, ""), re.MULTILINE)
     stated = {key: int(kib) / _KIB for key, kib in lines}
     try:
-        whole = Ram(stated["MemTotal"], stated["MemAvailable"], stated["MemFree"])
+        return Ram(stated["MemTotal"], stated["MemAvailable"], stated["MemFree"])
     except KeyError:
         return None
+
+
+def within_limit(whole: Ram, reading: Reading) -> Ram:
+    """Return what this process's own container leaves of the machine's memory, all of it where nothing limits it."""
     limit, current = (reading.files.get(path, "").strip() for path in (LIMIT, CURRENT))
     if not (limit.isdigit() and current.isdigit()):
         return whole

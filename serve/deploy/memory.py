@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from serve.deploy.body import Body, Engine
-from serve.deploy.machine import Card, cards, ram
+from serve.deploy.machine import Card, cards, ram, within_limit
 from serve.deploy.profile import HostMemory, Profile
 from serve.deploy.reading import Reading
 from serve.errors import ConfigError
@@ -81,6 +81,10 @@ def free(profile: Profile, reading: Reading) -> Pool:
             return Pool(total, least, "the fullest card, by nvidia-smi" if host.gpus > 1 else "the card, by nvidia-smi")
     if found is None:
         raise ConfigError(f"/proc/meminfo can't be read; {remedy}")
+    if host.accelerator == "cpu":
+        # `polydraft up` starts those in this very container. Elsewhere engines have containers of their own, and this
+        # one's limit is the plan's alone.
+        found = within_limit(found, reading)
     return Pool(found.total, found.available, "what the container's limit leaves" if found.limited else "MemAvailable")
 
 

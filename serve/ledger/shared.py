@@ -183,9 +183,12 @@ class Shared:
         self._epochs = epochs
 
     async def set_aside(self) -> None:
-        """Put away what can't be gone on from, and begin anew."""
-        self._born, self._base, self._epochs, self._unsure = "", {}, {}, None
+        """Put away what can't be gone on from; whoever comes next begins anew, as before a server that is empty.
+
+        What this router has given stays noted: if another begins anew, it gives that too, and it must count once.
+        """
         await self._server.rename(self._key, f"{self._key}:aside-{time.time_ns()}")
+        self._unsure = None
 
     async def close(self) -> None:
         """Give the connection back."""
@@ -214,9 +217,11 @@ async def _tried(shared: Shared, now: float, said: str) -> str:
     try:
         await shared.exchange(now)
     except (Unsound, ResponseError) as error:
-        LOGGER.warning("the shared ledger can't be gone on from (%s); it is set aside", error)
+        if not _is_damage(error):
+            return _away(error, said)
         try:
             await shared.set_aside()
+            LOGGER.warning("the shared ledger couldn't be gone on from (%s); it was set aside", error)
         except (RedisError, OSError) as failure:
             return _away(failure, said)
     except (RedisError, OSError, Unequal) as error:
@@ -224,6 +229,15 @@ async def _tried(shared: Shared, now: float, said: str) -> str:
     if said:
         LOGGER.warning("the shared ledger can be used again")
     return ""
+
+
+def _is_damage(error: Exception) -> bool:
+    """Tell what is wrong with the sums from what a server refuses for a while: a full disk, memory, or a replica."""
+    return isinstance(error, Unsound) or any(text in str(error) for text in _DAMAGED)
+
+
+_DAMAGED = ("WRONGTYPE", "hash value is not a", "would produce NaN or Infinity", "would overflow")
+"""How Redis and Valkey say that a key is no hash, or that nothing can be added to what it holds."""
 
 
 def _away(error: Exception, said: str) -> str:

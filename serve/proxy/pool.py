@@ -42,15 +42,21 @@ class Pool:
         """Send a request; raises EngineUnreachable if no connection can be made, else what Connection.exchange raises.
 
         An engine may close a connection just when we use it again. A generation changes nothing in the engine, so it is
-        then simply sent on a new one.
+        then simply sent on a new one. Where none can be made, it was the request that the engine died of.
         """
-        if kept := self._kept():
+        kept = self._kept()
+        if kept is None:
+            return await self._exchange(await self._connect(), request, receiver, patience)
+        try:
+            return await self._exchange(kept, request, receiver, patience)
+        except ConnectionLost as lost:
+            if not lost.unanswered:
+                raise
             try:
-                return await self._exchange(kept, request, receiver, patience)
-            except ConnectionLost as lost:
-                if not lost.unanswered:
-                    raise
-        return await self._exchange(await self._connect(), request, receiver, patience)
+                fresh = await self._connect()
+            except EngineUnreachable:
+                raise lost from None
+        return await self._exchange(fresh, request, receiver, patience)
 
     def close(self) -> None:
         """Close every connection."""

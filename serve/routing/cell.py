@@ -200,12 +200,10 @@ def _spoken(conversation: Conversation, prose: Prose, asked: str, identify: Iden
     before = _before(conversation, identify)
     chinese = before if before in ("zh-Hant", "yue") else "zh-Hans"
     language = language_of(asking(without_messages(asked)), identify, chinese=chinese) if asked else UNDETERMINED
-    weak = language == UNDETERMINED or (language in CYRILLIC and len(asked) < _TERMS) or _is_weak(asked, language)
-    if weak and len(prose.paragraphs) > 1:
+    if len(prose.paragraphs) > 1 and _is_doubtful(asked, language):
         whole = language_of("\n".join(prose.paragraphs), identify)
-        language = (
-            whole if language == UNDETERMINED or (whole != UNDETERMINED and whole in possible(asked)) else language
-        )
+        if language == UNDETERMINED or (whole != UNDETERMINED and whole in possible(asked)):
+            language = whole
     if language == UNDETERMINED and asked:
         language = _foreign(language_of(opening(asked), identify))
     if before in (language, UNDETERMINED):
@@ -269,6 +267,11 @@ def _asked_before(earlier: str, identify: Identify) -> str:
 def _alike(asked: str, before: str) -> bool:
     """Say whether what is asked could be written in the language of the answer before."""
     return asked.isascii() or before in possible(asked)
+
+
+def _is_doubtful(asked: str, language: str) -> bool:
+    """Say whether a paragraph is too little to tell by: Cyrillic languages need more, and a line of signs says none."""
+    return language == UNDETERMINED or (language in CYRILLIC and len(asked) < _TERMS) or _is_weak(asked, language)
 
 
 def _is_weak(asked: str, language: str) -> bool:

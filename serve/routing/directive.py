@@ -43,7 +43,7 @@ def target(instruction: Wording) -> str | None:
     lowered = instruction.lowered
     if not lowered:
         return None
-    if not lowered.isascii():
+    if not instruction.western:
         found = (_EASTERN.search(lowered) and directive_cjk.target(lowered)) or (
             _OTHER.search(lowered) and directive_other.target(lowered)
         )
@@ -143,7 +143,7 @@ def translates(instruction: Wording) -> bool:
         return False
     if not _TRANSLATE_BEGINNINGS.isdisjoint([word[:5] for word in words_]) and _TRANSLATE.search(lowered):
         return True
-    if not lowered.isascii() and _TRANSLATE_ELSEWHERE.search(lowered):
+    if not instruction.western and _TRANSLATE_ELSEWHERE.search(lowered):
         return True
     return not NAMES.keys().isdisjoint(words_) and directive_given.target(lowered) is not None
 

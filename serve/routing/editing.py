@@ -44,4 +44,4 @@ def edits(instruction: Wording) -> bool:
     lowered = instruction.lowered
     if not _BEGINNINGS.isdisjoint([word[:4] for word in instruction.words]) and _EDIT.search(lowered[:_READ]):
         return True
-    return not lowered.isascii() and bool(_EASTERN.search(lowered))
+    return not instruction.western and bool(_EASTERN.search(lowered))

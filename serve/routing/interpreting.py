@@ -50,7 +50,7 @@ def pair(system: Wording, *, translates: bool) -> frozenset[str] | None:
     lowered = system.lowered
     if not translates and not any(word in lowered for word in _INTERPRETERS):
         return None
-    if not lowered.isascii() and _ASIAN_INTERPRETS.search(lowered):
+    if not system.western and _ASIAN_INTERPRETS.search(lowered):
         short, named = _SHORT_PAIR.search(lowered), _ASIAN_PAIR.search(lowered)
         known = _SHORT if short else HAN_NAMES | HANGUL_NAMES
         found = short or named

@@ -75,7 +75,7 @@ _LOG = re.compile(
     re.MULTILINE,
 )  # what programs write to a log
 _HANGUL_PROGRAMMING = re.compile(
-    "جاوااسکریپت|پایتون|crontab|反向代理|파이썬|자바스크립트|자바로|리액트|코틀린|스프링부트|코드를|함수를|코드도|쿼리를"
+    "جاوااسکریپت|پایتون|反向代理|파이썬|자바스크립트|자바로|리액트|코틀린|스프링부트|코드를|함수를|코드도|쿼리를"
 )
 _EASTERN_CODE = re.compile(
     "(?=[报報错錯エ오에占正封单這这写寫给编实用פコ이в])(?:报错|報錯|报这个错|报了个错"
@@ -261,14 +261,17 @@ def _about_code(instruction: Wording) -> bool:
     named = (":" in text or "(" in text or "：" in text or _HUMP.search(text)) and _IDENTIFIER.search(text)
     found = (
         bool(named)
-        or _names_code(lowered, words, eastern=eastern)
+        or _names_code(instruction, eastern=eastern)
         or (not _HINTS.isdisjoint(words) and bool(_STRONG.search(lowered)))
     )
     return found and not _NOT_CODE.search(lowered)
 
 
-def _names_code(lowered: str, words: Sequence[str], *, eastern: bool) -> bool:
-    if eastern and (_HANGUL_PROGRAMMING.search(lowered) or _EASTERN_CODE.search(lowered)):
+def _names_code(instruction: Wording, *, eastern: bool) -> bool:
+    lowered, words = instruction.lowered, instruction.words
+    if eastern and "crontab" in lowered:
+        return True
+    if not instruction.western and (_HANGUL_PROGRAMMING.search(lowered) or _EASTERN_CODE.search(lowered)):
         return True
     if eastern and ("excel" in lowered or "apps" in lowered) and _EASTERN_TOOLS.search(lowered):
         return True
@@ -278,7 +281,7 @@ def _names_code(lowered: str, words: Sequence[str], *, eastern: bool) -> bool:
             return True
     elif not _SHORT_NAMES.isdisjoint(words) and not _PARTS.isdisjoint(words):
         return any(a in _WITH and b in _SHORT_NAMES for a, b in itertools.pairwise(words))
-    elif not eastern or _PROGRAMMING.isdisjoint(_ASCII_WORD.findall(lowered)):
+    elif instruction.western or _PROGRAMMING.isdisjoint(_ASCII_WORD.findall(lowered)):
         return False
     return eastern and bool(
         not _NO_OTHER_SENSE.isdisjoint(_ASCII_WORD.findall(lowered))

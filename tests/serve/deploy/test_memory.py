@@ -185,6 +185,16 @@ def test_a_container_has_what_its_limit_leaves(files: dict[str, str], free: floa
     assert says in pool.source
 
 
+def test_on_unified_memory_a_container_s_limit_says_nothing_of_the_box() -> None:
+    """The engines have containers of their own; the plan's on Kubernetes may have 512 MiB."""
+    small = {LIMIT: f"{512 * 2**20}\n", CURRENT: f"{100 * 2**20}\n"}
+    of_the_box = reading(MEMINFO_OF_A_SPARK, CARD_OF_A_SPARK)
+    pool = memory.free(GB10, replace(of_the_box, files={**of_the_box.files, **small}))
+    assert pool.free == pytest.approx(113.07, abs=0.01)
+    assert pool.source == "MemAvailable"
+    assert not memory.plan(GB10, pool).problem
+
+
 def test_on_several_cards_the_fullest_one_counts() -> None:
     row = "{}, NVIDIA RTX PRO 2000 Blackwell, 580.105.08, 12.0, 16311, {}\n"
     seen = "".join(row.format(index, left) for index, left in enumerate([15900, 9000, 15900, 15900]))

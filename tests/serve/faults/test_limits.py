@@ -129,6 +129,34 @@ def test_a_request_that_breaks_engines_breaks_two_at_most(loop: double.Loop, dir
 
 
 @BOTH
+def test_a_request_that_kills_engines_kills_two_at_most(loop: double.Loop, direct: bool) -> None:
+    async def die(exchange: Exchange) -> None:
+        dying = next(engine for engine in engines if exchange in engine.got)
+        assert dying.server
+        dying.server.close()
+        await reset(exchange)
+
+    with (
+        double.engine(loop) as first,
+        double.engine(loop) as second,
+        double.engine(loop) as third,
+    ):
+        engines = [first, second, third]
+        lanes = tuple(Lane(name, engine.url) for name, engine in zip("abc", engines, strict=True))
+        # No probe between: what is known of the engines is what the request finds.
+        wanted = double.settings(lanes, probe_interval=60)
+        with double.router(loop, wanted, direct=direct) as url, httpx2.Client(base_url=url) as client:
+            until(lambda: all(client.get("/readyz").json()["lanes"].values()))
+            for lane in "abc":  # so that a connection of each is kept
+                named = {"x-polydraft-lane": lane}
+                assert client.post("/v1/chat/completions", json={"messages": ENGLISH}, headers=named).is_success
+            for engine in engines:
+                engine.behaviour = die
+            assert client.post("/v1/chat/completions", json={"messages": ENGLISH}).status_code == 502
+            assert [len(engine.got) for engine in engines] == [2, 2, 1]
+
+
+@BOTH
 def test_a_long_prefill_is_pinged_through(loop: double.Loop, direct: bool) -> None:
     async def slow(exchange: Exchange) -> None:
         await asyncio.sleep(0.5)

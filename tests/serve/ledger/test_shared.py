@@ -15,6 +15,7 @@ import pytest
 
 from serve.errors import ConfigError
 from serve.ledger.shared import Shared, Unequal, connected, is_shared, share
+from serve.ledger.shared import _tried as exchanged
 from serve.routing.cell import Cell
 from serve.routing.ledger import Ledger
 from serve.routing.lesson import Lesson
@@ -302,6 +303,59 @@ def test_what_isnt_a_ledger_is_set_aside(server: Server, caplog: pytest.LogCaptu
         assert other.weight() == pytest.approx(0.9)
 
     with_routers(server.url, 1, kept)
+
+
+@pytest.mark.parametrize(
+    ("refuse", "allow"),
+    [
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+    ],
+    ids=["replica", "memory"],
+)
+def test_a_server_that_refuses_for_a_while_loses_and_multiplies_nothing(
+    server: Server, caplog: pytest.LogCaptureFixture, refuse: tuple[str, ...], allow: tuple[str, ...]
+) -> None:
+    async def work(one: Router, other: Router) -> None:
+        for _ in range(5):
+            one.ledger.learn(lesson(EN, 2.5), 100.0)
+        for router in (one, other):
+            await exchanged(router.shared, 100.0, "")
+        await one.client.execute_command(*refuse)  # type: ignore[no-untyped-call]
+        try:
+            other.ledger.learn(lesson(EN, 2.5), 100.0)
+            said = await exchanged(other.shared, 100.0, "")
+            assert said == await exchanged(other.shared, 100.0, said) != ""
+        finally:
+            await one.client.execute_command(*allow)  # type: ignore[no-untyped-call]
+        for router in (one, other, one):
+            await exchanged(router.shared, 100.0, "")
+        assert await one.client.keys(f"{KEY}*") == [KEY]
+        assert one.weight() == pytest.approx(6 * 0.9)
+        assert other.weight() == pytest.approx(6 * 0.9)
+
+    with caplog.at_level(logging.WARNING):
+        with_routers(server.url, 2, work)
+    assert caplog.text.count("learns for itself") == 1
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["who set it aside", "the other"])
+def test_a_ledger_that_was_set_aside_comes_back_once(server: Server, first: int) -> None:
+    """Whichever router begins anew gives what all knew; nobody gives it again."""
+
+    async def work(*routers: Router) -> None:
+        routers[0].ledger.learn(lesson(EN, 2.5), 100.0)
+        for router in routers:
+            await exchanged(router.shared, 100.0, "")
+        await routers[0].client.hset(KEY, '["steps", "mtp/mtp/3", 0]', "lots")
+        routers[0].ledger.learn(lesson(EN, 2.5), 100.0)
+        await exchanged(routers[0].shared, 100.0, "")
+        assert not await routers[0].client.exists(KEY)
+        for index in (first, 1 - first, first):
+            await exchanged(routers[index].shared, 100.0, "")
+        assert [router.weight() for router in routers] == pytest.approx([2 * 0.9] * 2)
+
+    with_routers(server.url, 2, work)
 
 
 def test_routers_with_another_half_life_dont_share(server: Server) -> None:

@@ -17,7 +17,7 @@ from tests.serve.routing.labelled import LabelledRequest, labelled, model
 HELD_OUT = labelled("heldout")
 DEV = labelled("dev")
 UNSEEN = labelled("unseen")
-LANGUAGE_ALONE = re.compile(r"[lmn]2\d{3}")
+LANGUAGE_ALONE = re.compile(r"[lmns]2\d{3}")
 """Ids of the batches of `dev` of which only the language was tuned on; their tasks are as their strangers saw them."""
 
 

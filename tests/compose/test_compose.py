@@ -70,8 +70,8 @@ def test_the_service_that_is_named_like_the_profile_brings_its_engines(box: Prof
 
 
 def test_keys_and_a_public_port_come_by_an_override(tmp_path: Path) -> None:
-    """The very file that the README shows."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    """The very file that the documentation shows."""
+    readme = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     shown = readme.partition("# compose.override.yaml\n")[2].partition("\n\n")[0]
     override = tmp_path / "compose.override.yaml"
     override.write_text(textwrap.dedent(shown))

@@ -64,8 +64,8 @@ def test_every_alert_says_what_is_wrong_and_how_bad_it_is() -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_the_readme_says_when_it_fires(alert: str) -> None:
-    assert f"`{alert}`" in (ROOT / "README.md").read_text()
+def test_the_docs_say_when_it_fires(alert: str) -> None:
+    assert f"`{alert}`" in (ROOT / "docs/metrics.md").read_text()
 
 
 def test_prometheus_and_alertmanager_accept_their_files() -> None:

@@ -10,9 +10,7 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
-from serve.ledger.view import View, as_json
 from serve.routing import thompson
 from serve.routing.budget import Budget
 from serve.routing.cell import Cell
@@ -100,20 +98,6 @@ class Learner:
     def explain(self, cell: Cell, table: Decision, ready: Collection[str], prefix: Prefix | None) -> Decision:
         """Say how a request would be decided that tries nothing; leaves no trace."""
         return self._weighed(cell, table, ready, prefix, 0.0)
-
-    def snapshot(self) -> dict[str, Any]:
-        """Give all that is known and done at this moment, as JSON; see `view.as_json`."""
-        now, alone = self._clock(), [(name, 1) for name in self._lanes]
-        return as_json(
-            View(
-                estimates={cell: self.ledger.estimates(cell, alone, now) for cell in list(self.ledger.cells)},
-                positions=self.ledger.positions,
-                lost=self.lost(),
-                watches=dict(self.ledger.watches),
-                allowance=self._budget.common,
-                applied=self._applied,
-            )
-        )
 
     def lost(self) -> dict[Cell, tuple[int, float]]:
         """Say of each cell's last requests how many they are, and what share of their tokens drafters cost them."""

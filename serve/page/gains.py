@@ -56,7 +56,8 @@ def gain(sums: Sums, body: Sums | None, tabled: float | None) -> Span | None:
 
 def tabled(language: str, table: Table) -> dict[str, Candidate]:
     """Give what the table says of every lane for a language, whatever the task; nothing where it has no such row."""
-    named = [row for row in table if row.language in {language, language.partition("-")[0]} - {ANY} and row.task == ANY]
+    tags = {language, language.partition("-")[0]} - {ANY}
+    named = tuple(row for row in table if row.language in tags and row.task == ANY)
     rows = candidates_of(Cell(language, ANY, "chat", False), named)
     return {candidate.lane: candidate for candidate in rows}
 

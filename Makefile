@@ -8,10 +8,12 @@ FAMILY ?= real
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check fast engine-test render bench bench-classify bench-policy bench-relay bench-pages soak bench-engine screenshots lock clean
+.PHONY: help router setup demo test check fast engine-test render bench bench-classify bench-policy bench-relay bench-pages soak bench-engine screenshots lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+router: .venv/demo  ## install the router's command alone, all that a box with a GPU needs beside Docker
 
 setup: .venv/demo .venv-engine  ## install the router and the CPU engine (demo and test do it by themselves)
 

@@ -26,6 +26,12 @@ def test_one_script_alone_gets_debian_s_packages(target: str) -> None:
     assert "--no-install-recommends" not in said
 
 
+def test_a_box_with_a_gpu_gets_no_engine_for_the_cpu() -> None:
+    said = would_run("--what-if", "pyproject.toml", "router")
+    assert "requirements.txt" in said
+    assert "setup_cpu.py" not in said
+
+
 def test_rendered_files_are_checked_with_helm() -> None:
     """Without it the manifests are left alone, and `ok` would say nothing of them."""
     assert "tests/k8s/get_helm.py" in would_run("--what-if", "tests/k8s/get_helm.py", "check")

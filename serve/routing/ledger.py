@@ -5,7 +5,7 @@ the logarithms of its two factors are about normal.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -18,7 +18,6 @@ from serve.routing.lane import Lane
 from serve.routing.lesson import Lesson
 from serve.routing.moments import Moments
 from serve.routing.policy import Table
-from serve.routing.positions import Positions
 from serve.routing.step_time import Sums
 
 _STEPS_WITHIN = 10.0
@@ -74,7 +73,6 @@ class Ledger:
         self._steps = {names[lane_key]: sums for lane_key, sums in kept.steps.items() if lane_key in names}
         self._sizes = dict(kept.sizes)
         self._watches: dict[tuple[str, str, str], Watch] = {}
-        self._positions: dict[tuple[str, Cell], Positions] = {}
         self._aged = 0.0
         self.drifted: set[str] = set()
         """Keys of lanes that were corrected since somebody took note of it."""
@@ -117,7 +115,6 @@ class Ledger:
             cells = self._acceptance[lesson.lane]
             seen = cells.get(lesson.cell, Moments(at=now)).aged(now, self._half_life)
             cells[lesson.cell] = seen.plus(lesson.acceptance_length, weight)
-            self._place(lesson, now)
         self._measure(lesson, now)
         self._conclusions.learned(lesson.lane, lesson.cell)
         return drifts
@@ -133,21 +130,6 @@ class Ledger:
             mean, variance = length.log - step.mean, length.variance + step.variance
             found.append(Estimate(lane, length.expected.mean, mean, variance, length.requests, length.drafts))
         return tuple(found)
-
-    @property
-    def cells(self) -> Collection[Cell]:
-        """Every cell that was asked in."""
-        return self._sizes.keys()
-
-    @property
-    def positions(self) -> dict[tuple[str, Cell], tuple[float, ...]]:
-        """How often each position's draft was accepted, by lane and cell, since this router began."""
-        return {where: positions.shares for where, positions in self._positions.items()}
-
-    @property
-    def watches(self) -> Mapping[tuple[str, str, str], Watch]:
-        """How far surprises have run, by lane, what it is of, and language."""
-        return self._watches
 
     def sizes(self, cell: Cell) -> tuple[float, float]:
         """Give the tokens of context and of an answer that are usual in a cell."""
@@ -165,12 +147,6 @@ class Ledger:
         sums = self._steps.get(lesson.lane, Sums(at=now)).aged(now, self._half_life)
         x = step_time.features(lesson.batch, lesson.context)
         self._steps[lesson.lane] = sums.plus(x, logged, weight, surprise if sums.weight > _KNOWN else 0.0)
-
-    def _place(self, lesson: Lesson, now: float) -> None:
-        """Note which positions were accepted; they are for people, and nothing is decided by them."""
-        where = lesson.lane, lesson.cell
-        seen = self._positions.get(where, Positions())
-        self._positions[where] = seen.plus(lesson.steps, lesson.accepted_per_pos, now, self._half_life)
 
     def _measure(self, lesson: Lesson, now: float) -> None:
         context, answer = self._sizes.get(lesson.cell, (Moments(at=now), Moments(at=now)))

@@ -30,7 +30,6 @@ class Lesson:
     batch: float
     prompt_tokens: int
     completion_tokens: int
-    accepted_per_pos: tuple[int, ...] = ()
 
     @property
     def context(self) -> float:
@@ -64,5 +63,4 @@ def lesson(outcome: Outcome, batch: float) -> Lesson | LeftOut:
         batch=batch,
         prompt_tokens=outcome.prompt_tokens or 0,
         completion_tokens=tokens,
-        accepted_per_pos=acceptance.accepted_per_pos if acceptance and outcome.drafted else (),
     )

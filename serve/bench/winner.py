@@ -5,11 +5,12 @@ Not answers: what a lane does with a prompt in one round it does in the next, so
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from serve.bench.measure import Sample
 from serve.bench.report import counted
+from serve.routing.policy import ANY
 
 _DRAWS = 1000
 _FEWEST = 5  # prompts, below which a bootstrap is surer than it should be
@@ -36,15 +37,32 @@ class Rivalry:
 
 
 def rivalries(samples: Sequence[Sample], rng: random.Random) -> list[Rivalry]:
-    """Hold the two fastest lanes of every language and task against each other; none where there is one alone."""
+    """Hold the two fastest lanes of every language and task against each other; none where there is one alone.
+
+    Then those of every language over its tasks, and of every task over its languages, where there are several: a
+    bench with a prompt for each of them has too few to say more.
+    """
     cells: dict[tuple[str, str], dict[tuple[str, int], dict[str, _Sums]]] = defaultdict(lambda: defaultdict(dict))
+    wider: dict[tuple[str, str], dict[tuple[str, int], dict[str, _Sums]]] = defaultdict(lambda: defaultdict(dict))
     asked_before: Counter[tuple[str, str]] = Counter()
     for sample in counted(samples):
-        before = asked_before[sample.lane, sample.prompt.text]
-        asked_before[sample.lane, sample.prompt.text] += 1
-        pair = cells[sample.prompt.language, sample.prompt.task][sample.prompt.text, before]
-        pair[sample.lane] = (sample.tokens - 1, sample.seconds)
-    return [found for (language, task), asked in cells.items() if (found := _rivalry(language, task, asked, rng))]
+        prompt = sample.prompt
+        asked = prompt.text, asked_before[sample.lane, prompt.text]
+        asked_before[sample.lane, prompt.text] += 1
+        spent = sample.tokens - 1, sample.seconds
+        cells[prompt.language, prompt.task][asked][sample.lane] = spent
+        for where in ((prompt.language, ANY), (ANY, prompt.task)):
+            wider[where][asked][sample.lane] = spent
+    several = {where: asked for where, asked in wider.items() if _parts(where, cells) > 1 and where not in cells}
+    return [
+        found
+        for (language, task), asked_of in (cells | several).items()
+        if (found := _rivalry(language, task, asked_of, rng))
+    ]
+
+
+def _parts(where: tuple[str, str], cells: Collection[tuple[str, str]]) -> int:
+    return sum(language == where[0] or task == where[1] for language, task in cells)
 
 
 _Sums = tuple[int, float]
@@ -86,7 +104,8 @@ def text(found: Sequence[Rivalry]) -> str:
 
 
 def _line(each: Rivalry) -> str:
-    where = each.language if each.task == "*" else f"{each.language}, {each.task}"
+    language = "any language" if each.language == ANY else each.language
+    where = language if each.task == ANY else f"{language}, {each.task}"
     figures = f"{each.gain:.2f} ({each.low:.2f} to {each.high:.2f}) times {each.second}'s rate"
     if each.decided:
         return f"{where}: {each.first} wins, {figures}"

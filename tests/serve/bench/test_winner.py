@@ -59,3 +59,19 @@ def test_rounds_make_it_no_surer() -> None:
 
 def test_one_lane_has_no_rival() -> None:
     assert rivalries(answers({"body": [40, 40]}), random.Random(1)) == []
+
+
+def test_a_prompt_for_each_language_and_task_decides_over_several() -> None:
+    samples = [
+        Sample(Prompt(language, f"{task} in {language}", task), lane, 101, 100 / rate, None)
+        for language in ("en", "de", "fr", "es", "it")
+        for task, mtp in (("code", 70), ("json", 25))
+        for lane, rate in (("body", 40), ("mtp", mtp))
+    ]
+    found = {(each.language, each.task): each for each in rivalries(samples, random.Random(1))}
+    assert not any(found[language, "code"].decided for language in ("en", "de", "fr", "es", "it"))
+    assert (found["*", "code"].first, found["*", "code"].decided) == ("mtp", True)
+    assert (found["*", "json"].first, found["*", "json"].decided) == ("body", True)
+    assert text([found["*", "code"]]).startswith("any language, code: mtp wins, 1.75 (1.75 to 1.75) times body's rate")
+    assert found["en", "*"].prompts == 2
+    assert len(found) == 5 * 2 + 2 + 5

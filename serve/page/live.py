@@ -58,8 +58,11 @@ class Live:
         if len(self._listeners) >= LISTENERS:
             raise TooManyConnections(f"{LISTENERS} pages are open already; close one.")
 
-    async def listen(self) -> AsyncIterator[bytes]:
-        """Give events, the first with the last requests, until the reader goes or the router stops."""
+    async def listen(self, let_in: Callable[[], bool] = lambda: True) -> AsyncIterator[bytes]:
+        """Give events, the first with the last requests, until the reader goes or the router stops.
+
+        `let_in` says whether the reader still may listen; it is asked before each event but the first.
+        """
         listener = _Listener()
         self._listeners.add(listener)
         if self._ticking is None:
@@ -68,7 +71,7 @@ class Live:
             yield _RETRY + self._event(0)
             while True:
                 await listener.woken.wait()
-                if self._closed:
+                if self._closed or not let_in():
                     return
                 listener.woken.clear()
                 block, listener.next = listener.next, None

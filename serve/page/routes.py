@@ -95,7 +95,12 @@ async def live(request: Request) -> Response:
     headers = {**_PRIVATE, "x-accel-buffering": "no"}
     if request.scope.get(HEADLESS):
         return Response(media_type="text/event-stream", headers=headers)
-    return StreamingResponse(stream.listen(), media_type="text/event-stream", headers=headers)
+    door, head = _entrance(request).door, _raw(request)
+
+    def let_in() -> bool:  # a key that is taken away, or a session that ends, ends what it opened
+        return door.refusal("1.1", b"/v1/live", head, 0) is None
+
+    return StreamingResponse(stream.listen(let_in), media_type="text/event-stream", headers=headers)
 
 
 @router.get("/v1/live/decisions/{number}")

@@ -155,6 +155,17 @@ def test_comes_back_after_a_restart_of_the_router(page: Page, loop: Loop, body: 
         expect(page.locator("#rows tr")).to_have_count(1)
 
 
+def test_a_router_that_comes_back_with_other_lanes_is_shown_anew(
+    page: Page, loop: Loop, body: Engine, mtp: Engine
+) -> None:
+    with double.router(loop, double.settings(lanes(body, mtp), TABLE)) as url:
+        page.goto(url)
+        expect(page.get_by_label("Lane").first.locator("option")).to_have_count(3)
+    with double.router(loop, double.settings((lanes(body, mtp)[0],)), port=int(url.rpartition(":")[2])):
+        expect(page.get_by_label("Lane").first.locator("option")).to_have_count(2, timeout=15_000)
+        expect(page.locator("#status")).to_have_text("live")
+
+
 HOSTILE = {
     "script": "<script>alert(1)</script><img src=x onerror=alert(2)><style>*{display:none}</style>{{7*7}}",
     "100 KB": "<b>long</b> " * 8_533,

@@ -11,7 +11,12 @@ import { allowed, ask, leave } from "./session.js";
 
 const SEEN = "polydraft.introduced";
 
+let lanes = null;
+
 function show(state) {
+  const names = state.lanes.map((lane) => lane.name).join(" ");
+  if (lanes !== null && lanes !== names) return location.reload(); // a router with other lanes came back
+  lanes = names;
   say($("model"), state.model);
   trying.offer(state.lanes);
   now(state);

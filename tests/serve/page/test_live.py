@@ -1,10 +1,12 @@
 """The page's paths over real sockets: the stream of what is new, its bounds, and what a click asks for."""
 
 import contextlib
+import itertools
 import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,6 +15,7 @@ import pytest
 from serve.page import files, live
 from serve.routing.lane import Lane
 from serve.routing.policy import Candidate, Row
+from serve.security import keyfile, keys
 from tests.serve import double
 from tests.serve.double import Engine, Loop, metric, until
 
@@ -55,6 +58,20 @@ def test_says_what_is_and_then_what_is_new(url: str) -> None:
         new = next(event for event in events if event["decisions"])
     assert [each["language"] for each in new["decisions"]] == ["en"]
     assert new["requests"] == 2
+
+
+def test_a_key_that_is_taken_away_ends_what_it_opened(loop: Loop, body: Engine, mtp: Engine, tmp_path: Path) -> None:
+    file, key = tmp_path / "keys", keys.mint()
+    keyfile.add(file, keys.made("alice", key))
+    keyfile.add(file, keys.made("bob", keys.mint()))
+    with double.router(loop, double.settings(lanes(body, mtp), TABLE, keys_file=file)) as running:
+        head = {"authorization": f"Bearer {key}"}
+        with httpx2.stream("GET", f"{running}/v1/live", headers=head, timeout=20) as response:
+            lines = (line for line in response.iter_lines() if line.startswith("data: "))
+            next(lines)
+            next(lines)
+            keyfile.remove(file, "alice")
+            assert len(list(itertools.islice(lines, 10))) < 10  # it ends by itself
 
 
 def test_numbers_are_those_of_the_metrics(url: str) -> None:

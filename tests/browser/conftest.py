@@ -34,8 +34,9 @@ def mtp(loop: double.Loop) -> Iterator[double.Engine]:
         yield engine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for one module: Playwright holds an event loop as long as it runs, and others want their own."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("no chromium (Debian: apt-get install chromium), so the page is NOT tested in a browser")

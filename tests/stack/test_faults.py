@@ -153,7 +153,7 @@ def _in_mid_answer(client: httpx2.Client, path: str, payload: Mapping[str, Any],
 
 def test_a_rolling_restart_of_routers_loses_no_request(pair: Pair) -> None:
     lanes = json.dumps([{"name": "first", "upstream": pair.first.url}, {"name": "second", "upstream": pair.second.url}])
-    routers = [Process(pair.first, POLYDRAFT_LANES=lanes, POLYDRAFT_DRAIN_DELAY="1") for _ in range(2)]
+    routers = [Process(pair.first, POLYDRAFT_LANES=lanes, POLYDRAFT_DRAIN_DELAY="4") for _ in range(2)]
     for router in routers:
         router.start()
     try:

@@ -104,7 +104,7 @@ async def at_ease(exchange: Exchange) -> None:
 
 def test_a_rolling_restart_under_load_loses_no_request(body: Engine) -> None:
     body.behaviour = at_ease
-    routers = [Process(body, POLYDRAFT_DRAIN_DELAY="1") for _ in range(2)]
+    routers = [Process(body, POLYDRAFT_DRAIN_DELAY="3") for _ in range(2)]
     for router in routers:
         router.start()
     try:

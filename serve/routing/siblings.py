@@ -54,11 +54,11 @@ _WORDS = {
     "da": (
         "af hvad mig dig noget nogle hvornår hvorfor uden efter sætning svar brug bruge hjælp vejr lige deres"
         " også blive gør gøre mellem ud op ned tilføj sluk afspil gerne omskriv sjov indhold præcis bogstaver"
-        " afsnit"
+        " afsnit gik fik igår derhen nej bliver mere"
     ),
     "no": (
         "av hva meg deg noe noen hvorfor uten etter setning bruke bruk hjelp bare deres også bli gjør gjøre"
-        " mellom ut opp ned nå legg skru gjerne morsom nøyaktig øyeblikk hvilken"
+        " mellom ut opp ned nå legg skru gjerne morsom nøyaktig øyeblikk hvilken gikk fikk dit nei blir mer"
     ),
     "et": (
         "mis mida kes kas kuidas miks millal kus milline see seda selle selles need neid ning aga või kui oma ka"

@@ -1,4 +1,4 @@
-"""Asks a container registry for an image's digest, the model hub for a repository's commit, PyPI for a release.
+"""Asks a container registry for an image's digest, the model hub for a repository's commit, pip for a release.
 
 The registry side speaks the OCI distribution API, the hub side Hugging Face's. It must never pull anything, never send
 a credential that it wasn't handed by the registry itself, and never guess: what doesn't answer stays unresolved.
@@ -6,6 +6,7 @@ a credential that it wasn't handed by the registry itself, and never guess: what
 
 import asyncio
 import re
+import sys
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,6 @@ from serve.deploy.pins import CONTAINER, Kind, Pin
 
 DOCKER_HUB = "https://registry-1.docker.io"
 MODEL_HUB = "https://huggingface.co"
-INDEX = "https://pypi.org/pypi"
 
 # A list of manifests, so that one digest holds every architecture; a single manifest's digest holds one.
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
@@ -56,12 +56,15 @@ async def newest(
     client: aiohttp.ClientSession,
     docker_hub: str = DOCKER_HUB,
     model_hub: str = MODEL_HUB,
-    index: str = INDEX,
+    index: str = "",
 ) -> Findings:
-    """Ask what each pin would be if it was made now; Debian's packages, which apt knows, aren't asked for."""
+    """Ask what each pin would be if it was made now; Debian's packages, which apt knows, aren't asked for.
+
+    Python packages are looked for where pip looks, or at `index`.
+    """
     asked = [pin for pin in pins if pin.kind != "debian"]
     lookups = [
-        release(client, pin.name, index) if pin.kind == "packages" else _now(pin, client, docker_hub, model_hub)
+        release(pin.name, index) if pin.kind == "packages" else _now(pin, client, docker_hub, model_hub)
         for pin in asked
     ]
     return await _findings(asked, lookups)
@@ -84,20 +87,19 @@ async def _findings(asked: Sequence[Pin], lookups: Iterable[Coroutine[Any, Any, 
     return findings
 
 
-async def release(client: aiohttp.ClientSession, package: str, index: str = INDEX) -> str:
-    """Return the newest release of a Python package; raises Unreadable."""
-    async with client.get(f"{index}/{package}/json") as answer:
-        if answer.status != 200:
-            raise Unreadable(f"{index} answers HTTP {answer.status}")
-        try:
-            described = await answer.json()
-        except (aiohttp.ContentTypeError, ValueError):
-            raise Unreadable(f"{index} answers no JSON") from None
-    info = described.get("info") if isinstance(described, dict) else None
-    value = info.get("version") if isinstance(info, dict) else None
-    if not isinstance(value, str):
-        raise Unreadable(f"{index} names no version")
-    return value
+async def release(package: str, index: str = "") -> str:
+    """Return the newest release of a Python package that pip finds for this machine; raises Unreadable."""
+    command = ["pip", "index", "versions", package, "--disable-pip-version-check"]
+    asking = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", *command, *(["--index-url", index] if index else [])),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, complained = (raw.decode(errors="replace") for raw in await asking.communicate())
+    if found := re.match(rf"{re.escape(package)} \((\S+)\)", said):
+        return found[1]
+    errors = [line for line in complained.splitlines() if line.startswith("ERROR")]
+    raise Unreadable(errors[-1].removeprefix("ERROR: ") if errors else "pip names no version")
 
 
 async def digest(client: aiohttp.ClientSession, image: str, docker_hub: str = DOCKER_HUB) -> str:

@@ -27,6 +27,9 @@ DIGEST = "sha256:" + hashlib.sha256(b"index").hexdigest()
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
+PACKAGE = "polydraftstandin"
+"""A name that no index has, so that what pip is set to look at besides says nothing."""
+
 
 def shipped() -> Pins:
     return pinning.load(ROOT / PINS)
@@ -38,7 +41,7 @@ class Hub:
 
     digests: dict[str, str] = field(default_factory=lambda: {"library/python:3.11": DIGEST, "team/tool:1": DIGEST})
     commits: dict[str, object] = field(default_factory=lambda: {"org/model": {"sha": COMMIT}})
-    releases: dict[str, object] = field(default_factory=lambda: {"wheel": {"info": {"version": "2.0"}}})
+    releases: dict[str, tuple[str, ...]] = field(default_factory=lambda: {PACKAGE: ("1.9", "2.0")})
     content_type: str = INDEX
     challenge: str | None = "Bearer"
     asked: list[str] = field(default_factory=list)
@@ -66,7 +69,11 @@ class Hub:
 
     async def release(self, request: web.Request) -> web.Response:
         package = request.match_info["package"]
-        return web.json_response(self.releases[package]) if package in self.releases else web.Response(status=404)
+        if package not in self.releases:
+            return web.Response(status=404)
+        files = (f"{package}-{version}-py3-none-any.whl" for version in self.releases[package])
+        links = "".join(f'<a href="/{file}">{file}</a>' for file in files)
+        return web.Response(text=f"<!DOCTYPE html><body>{links}</body>", content_type="text/html")
 
     async def revision(self, request: web.Request) -> web.Response:
         model = request.match_info["model"]
@@ -78,7 +85,7 @@ async def serving(hub: Hub) -> AsyncIterator[aiohttp.ClientSession]:
     application = web.Application()
     application.router.add_route("HEAD", "/v2/{repository:.+}/manifests/{tag}", hub.manifest)
     application.router.add_get("/token", hub.token)
-    application.router.add_get("/pypi/{package}/json", hub.release)
+    application.router.add_get("/simple/{package}/", hub.release)
     application.router.add_get("/api/models/{model:.+}/revision/main", hub.revision)
     runner = web.AppRunner(application)
     await runner.setup()
@@ -328,14 +335,14 @@ def test_every_pin_says_why(pin: Pin) -> None:
 def look_for_newer(hub: Hub, *pins: Pin) -> registry.Findings:
     async def asking() -> registry.Findings:
         async with serving(hub) as client:
-            return await registry.newest(pins, client, hub.url, hub.url, f"{hub.url}/pypi")
+            return await registry.newest(pins, client, hub.url, hub.url, f"{hub.url}/simple")
 
     return asyncio.run(asking())
 
 
 def test_what_is_newer_is_named_and_nothing_else() -> None:
     pins = (
-        Pin("packages", "wheel", "wheel", "1.9", "because"),
+        Pin("packages", PACKAGE, PACKAGE, "1.9", "because"),
         Pin("bases", "router", "python:3.11", "sha256:" + "0" * 64, "because"),
         Pin("images", "tool", "team/tool:1", DIGEST, "because"),
         Pin("models", "org/model", "org/model", COMMIT, "because"),
@@ -345,20 +352,20 @@ def test_what_is_newer_is_named_and_nothing_else() -> None:
     assert findings.failed == {}
     header, *rows = pinning.news(Pins(pins), findings.found).splitlines()
     assert header.split() == ["kind", "what", "pinned", "at", "now"]
-    assert [row.split()[:2] for row in rows] == [["packages", "wheel"], ["bases", "python:3.11"]]
+    assert [row.split()[:2] for row in rows] == [["packages", PACKAGE], ["bases", "python:3.11"]]
     assert [row.split()[-1] for row in rows] == ["2.0", DIGEST]
 
 
 def test_a_build_of_the_newest_release_is_as_new() -> None:
-    pins = (Pin("packages", "wheel", "wheel", "2.0+cpu", "because"),)
+    pins = (Pin("packages", PACKAGE, PACKAGE, "2.0+cpu", "because"),)
     assert pinning.news(Pins(pins), look_for_newer(Hub(), *pins).found) == "nothing is newer than its pin"
 
 
-@pytest.mark.parametrize("described", [None, [], {}, {"info": None}, {"info": {"version": 2}}])
-def test_an_index_without_a_version_is_told(described: object) -> None:
-    pin = Pin("packages", "wheel", "wheel", "1.9", "because")
-    findings = look_for_newer(Hub(releases={"wheel": described}), pin)
-    assert list(findings.failed) == ["wheel"]
+@pytest.mark.parametrize("releases", [{}, {PACKAGE: ()}], ids=["no such package", "no release"])
+def test_a_package_without_a_release_is_told(releases: dict[str, tuple[str, ...]]) -> None:
+    pin = Pin("packages", PACKAGE, PACKAGE, "1.9", "because")
+    findings = look_for_newer(Hub(releases=releases), pin)
+    assert findings.failed == {PACKAGE: f"No matching distribution found for {PACKAGE}"}
     assert findings.found == {}
 
 

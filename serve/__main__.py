@@ -16,7 +16,7 @@ import aiohttp
 import typer
 import uvloop
 
-from serve import __version__, app, server, settings
+from serve import __version__, app, key_commands, server, settings
 from serve.backtest import run as backtesting
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
@@ -40,15 +40,17 @@ from serve.gate import report as verdicts
 from serve.log_writer import LogWriter
 from serve.routing import language
 from serve.security import keyfile
-from serve.security import keys as kept_keys
 from serve.sim import run as simulating
 from serve.sim.traffic import Traffic
 
 KeyFile = Annotated[Path | None, typer.Option(help="File with an API key of the router's.")]
 
 BUNDLE = Path("polydraft-support.tar.gz")
-_BAR = 40  # characters of a bar of progress
 ROOT = Path(__file__).resolve().parent.parent
+
+_BAR = 40  # characters of a bar of progress
+_GARBAGE = 20_000
+"""Objects between two searches for circles, of which a request leaves none; Python's 700 are four requests' worth."""
 
 cli = typer.Typer(
     name="polydraft",
@@ -181,7 +183,7 @@ def support_bundle(
 ) -> None:
     """Collect what whoever helps needs, without secrets, prompts and answers. Example: polydraft support-bundle gb10"""
     wanted = profiles.load_named(profile)
-    base = url.rstrip("/").removesuffix("/v1")
+    base = _base(url)
     reading = asyncio.run(look.look(wanted, urlsplit(base).port or 8000, ""))
     sources = collect.Wanted(wanted, ROOT, base, keyfile.bearer(key_file), logs, reading)
     files = asyncio.run(collect.collect(sources))
@@ -211,7 +213,7 @@ def bench(
 ) -> None:
     """Measure every lane in every language on a running router. Example: polydraft bench http://127.0.0.1:8000"""
     plan = measuring.Plan(measured_prompts.load(prompts), rounds, max_tokens)
-    base = url.rstrip("/").removesuffix("/v1")
+    base = _base(url)
     samples = asyncio.run(measuring.measure(base, plan, _progress, keyfile.bearer(key_file)))
     figures = report.figures(samples)
     _say("\nAcceptance length / decode rate (output tokens per second after the first), fastest lane bold:\n")
@@ -259,11 +261,14 @@ def gate(
 ) -> None:
     """Prove on a running router that every lane answers as the body would. Example: polydraft gate --dtype float32"""
     plan = collecting.Plan(asked_prompts.load(prompts), max_tokens, long_tokens, samples)
-    base = url.rstrip("/").removesuffix("/v1")
+    base = _base(url)
     evidence = asyncio.run(collecting.collect(base, plan, _progress, keyfile.bearer(key_file)))
     checks = verdict.judge(evidence, compare.RULES[dtype])
     _say(verdicts.as_json(checks) if json else f"\n{verdicts.table(checks)}\n\n{verdicts.summary(checks)}")
     raise typer.Exit(0 if verdicts.passed(checks) else 1)
+
+
+cli.add_typer(key_commands.cli, name="keys")
 
 
 @cli.command()
@@ -301,40 +306,9 @@ def pins(
     return None
 
 
-keys = typer.Typer(help="API keys: add, list and remove them. Example: polydraft keys add alice", no_args_is_help=True)
-cli.add_typer(keys, name="keys")
-KeysFile = Annotated[Path, typer.Option("--file", help="The file that POLYDRAFT_KEYS_FILE names.")]
-KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
-_GARBAGE = 20_000
-"""Objects between two searches for circles, of which a request leaves none; Python's 700 are four requests' worth."""
-
-KEYS_FILE = Path("keys")
-
-
-@keys.command("add", short_help="Make a key; it is printed once.")
-def keys_add(
-    name: KeyName,
-    file: KeysFile = KEYS_FILE,
-    stdin: Annotated[bool, typer.Option("--stdin", help="Take a key from standard input; make none.")] = False,
-) -> None:
-    """Make a key, and keep its digest in the file; the key is printed once. Example: polydraft keys add alice"""
-    key = sys.stdin.readline().strip() if stdin else kept_keys.mint()
-    keyfile.add(file, kept_keys.made(name, key))
-    if not stdin:
-        _say(key)
-
-
-@keys.command("list")
-def keys_list(file: KeysFile = KEYS_FILE) -> None:
-    """Print the names that have a key. Example: polydraft keys list"""
-    for key in keyfile.read(file):
-        _say(key.name)
-
-
-@keys.command("remove")
-def keys_remove(name: KeyName, file: KeysFile = KEYS_FILE) -> None:
-    """Remove a key; a running router stops taking it within two seconds. Example: polydraft keys remove alice"""
-    keyfile.remove(file, name)
+def _base(url: str) -> str:
+    """Take a router's address as clients are given it, with or without the API's version."""
+    return url.rstrip("/").removesuffix("/v1")
 
 
 def _engine_at(given: str) -> tuple[str, str]:

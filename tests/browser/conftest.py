@@ -8,30 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.serve import double
-
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "build/screenshots"
 """Where pictures of what the tests saw are kept."""
-
-
-@pytest.fixture(scope="session")
-def loop() -> Iterator[double.Loop]:
-    running = double.Loop()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def body(loop: double.Loop) -> Iterator[double.Engine]:
-    with double.engine(loop) as engine:
-        yield engine
-
-
-@pytest.fixture
-def mtp(loop: double.Loop) -> Iterator[double.Engine]:
-    with double.engine(loop) as engine:
-        yield engine
 
 
 @pytest.fixture(scope="module")

@@ -10,25 +10,6 @@ from serve.routing.policy import Candidate, Row
 from tests.serve import double
 
 
-@pytest.fixture(scope="session")
-def loop() -> Iterator[double.Loop]:
-    running = double.Loop()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def body(loop: double.Loop) -> Iterator[double.Engine]:
-    with double.engine(loop) as engine:
-        yield engine
-
-
-@pytest.fixture
-def mtp(loop: double.Loop) -> Iterator[double.Engine]:
-    with double.engine(loop) as engine:
-        yield engine
-
-
 @pytest.fixture(params=[True, False], ids=["direct", "plain"])
 def client(
     request: pytest.FixtureRequest, loop: double.Loop, body: double.Engine, mtp: double.Engine

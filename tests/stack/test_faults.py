@@ -19,7 +19,7 @@ import pytest
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import engine_environment
 from tests.serve.double import metric, until
-from tests.serve.faults.test_restart import Balancer, Process
+from tests.serve.faults.test_restart import Balancer, Process, rolled
 from tests.stack.conftest import START_LIMIT, VLLM, free_port
 from tests.stack.one_engine import PLAIN
 from tests.stack.processes import all_ready, spawn, stop
@@ -154,25 +154,9 @@ def _in_mid_answer(client: httpx2.Client, path: str, payload: Mapping[str, Any],
 def test_a_rolling_restart_of_routers_loses_no_request(pair: Pair) -> None:
     lanes = json.dumps([{"name": "first", "upstream": pair.first.url}, {"name": "second", "upstream": pair.second.url}])
     routers = [Process(pair.first, POLYDRAFT_LANES=lanes, POLYDRAFT_DRAIN_DELAY="4") for _ in range(2)]
-    for router in routers:
-        router.start()
-    try:
-        for router in routers:
-            until(router.ready, 60)
-        balancer = Balancer(routers, max_tokens=12)
-        balancer.start()
-        time.sleep(1)
-        for router in routers:
-            assert router.stop() == 0
-            router.start()
-            until(router.ready, 60)
-            time.sleep(1)
-        results = balancer.finish()
-        assert results.pop("right") > 20
-        assert results == {}
-    finally:
-        codes = [router.stop() for router in routers]
-    assert codes == [0, 0]
+    results = rolled(routers, Balancer(routers, max_tokens=12))
+    assert results.pop("right") > 20
+    assert results == {}
 
 
 def test_an_engine_that_freezes_is_given_up_after_the_limit_and_taken_back(pair: Pair) -> None:

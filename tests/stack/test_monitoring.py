@@ -20,18 +20,24 @@ NOT_YET = ("refused_requests", "waiting_requests", 'end!="complete"')
 def scraped(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
     engines = sorted({url.removeprefix("http://") for url in stack.engines.values()})
     targets = {"polydraft-router": [stack.url.removeprefix("http://")], "polydraft-engine": engines}
+    for lane in ("mtp", "eagle3"):  # languages that idle from here on
+        _ask(stack, lane, "讲一讲大海。")
     with scraping(tmp_path_factory.mktemp("prometheus"), targets) as prometheus:
         for _ in range(3):
             for lane in ("body", "mtp", "eagle3"):
-                payload = {
-                    "model": f"polydraft-demo@{lane}",
-                    "messages": [{"role": "user", "content": "Tell me about the sea."}],
-                    "max_tokens": 24,
-                    "stream": True,
-                }
-                assert stack.client.post("/v1/chat/completions", json=payload).status_code == 200
+                _ask(stack, lane, "Tell me about the sea.")
             time.sleep(1.5)
         yield prometheus
+
+
+def _ask(stack: Stack, lane: str, text: str) -> None:
+    payload = {
+        "model": f"polydraft-demo@{lane}",
+        "messages": [{"role": "user", "content": text}],
+        "max_tokens": 24,
+        "stream": True,
+    }
+    assert stack.client.post("/v1/chat/completions", json=payload).status_code == 200
 
 
 def test_router_and_engines_are_scraped(scraped: httpx2.Client) -> None:
@@ -49,9 +55,15 @@ def test_a_panel_shows_something(panel: str, scraped: httpx2.Client) -> None:
 
 def test_a_drafter_s_acceptance_length_is_between_one_and_its_draft(scraped: httpx2.Client) -> None:
     query = shown("10m")["Acceptance length over time A"]  # a minute may have passed without any on a busy machine
-    lengths = {each["metric"]["lane"]: float(each["value"][1]) for each in ask(scraped, query)}
-    assert lengths.keys() == {"mtp", "eagle3"}
-    assert all(1 <= length <= 4 for length in lengths.values())
+    found = ask(scraped, query)
+    assert {each["metric"]["lane"] for each in found} == {"mtp", "eagle3"}
+    assert all(1 <= round(float(each["value"][1]), 6) <= 4 for each in found), found
+
+
+def test_what_idles_is_left_out_of_a_panel_and_never_shown_as_nan(scraped: httpx2.Client) -> None:
+    for query in shown("10m").values():
+        found = ask(scraped, query)
+        assert all(each["value"][1] != "NaN" for each in found), (query, found)
 
 
 def test_no_alert_of_the_router_or_the_engines_fires(scraped: httpx2.Client) -> None:

@@ -76,6 +76,9 @@ class Settings(BaseSettings):
         gt=0,
         description="GiB that the engines were planned to hold; the page shows it beside what is used.",
     )
+    behind_tls: bool = Field(
+        default=False, description="Whether browsers reach the router by a proxy that speaks HTTPS to them."
+    )
     tls_cert_file: Path | None = Field(default=None, description="Certificate with its chain, PEM; then it is HTTPS.")
     tls_key_file: Path | None = Field(default=None, description="The certificate's key, PEM, not encrypted.")
     engine_key_file: Path | None = Field(default=None, description="File with the key that the engines ask for.")

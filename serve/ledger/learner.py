@@ -105,6 +105,11 @@ class Learner:
             cell: (len(guard.seen), guard.lost / guard.tokens) for cell, guard in self._guards.items() if guard.tokens
         }
 
+    def barred(self, cell: Cell) -> tuple[Sequence[Estimate], frozenset[str]]:
+        """Say what is expected of every lane for a cell's next request, and which drafters the guard keeps it from."""
+        estimates = self.ledger.estimates(cell, self._batches(list(self._lanes)), self._clock())
+        return estimates, frozenset(estimates[at].lane for at in self._barred(cell, estimates))
+
     def _follow(self, prefix: Prefix, lane: str) -> None:
         """Note which engine holds a conversation's prefix, now that a request of it goes there."""
         self._holders[prefix.conversation] = self._lanes[lane].upstream

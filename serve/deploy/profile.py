@@ -180,8 +180,8 @@ class Profile(Table):
         }
         return {lane: f"http://127.0.0.1:{port}" for lane, port in ports.items()}
 
-    def router_environment(self, upstreams: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return what makes a router serve this profile; `upstreams` (lane -> base URL) where they aren't local."""
+    def router_environment(self, upstreams: Mapping[str, str | tuple[str, ...]] | None = None) -> dict[str, str]:
+        """Return what makes a router serve this profile; `upstreams` (lane -> base URLs) where they aren't local."""
         urls = upstreams if upstreams is not None else self.upstreams()
         lanes = [
             {"name": lane.name, "upstream": urls[lane.name], "method": lane.method, "draft_tokens": lane.draft_tokens}

@@ -103,7 +103,7 @@ class Arrival:
         asked = Asking(self.lane(), held)
         self.cell, by_table = self.service.admission.decide(payload, endpoint, asked, ready)
         self.decision = self.service.admission.weigh(payload, self.cell, by_table, ready)
-        return self.job(self.decision, self.service.admission.route(self.decision, ready), payload)
+        return self.job(self.decision, self.service.admission.route(self.decision, ready, payload), payload)
 
     def job(self, decision: Decision, lanes: tuple[Lane, ...], payload: payloads.Payload | None) -> Job:
         """Say what the relay has to know, now that the lanes are."""
@@ -123,6 +123,7 @@ class Arrival:
             method=self.method,
             model=named if named != self.service.wiring.model else None,
             finished=self.trace.finish,
+            shortened=lanes[0] not in self.service.admission.lanes,
         )
 
     def ended(self, end: End, status: int) -> None:

@@ -22,7 +22,8 @@ class Job(NamedTuple):
 
     `path` is the engine's, with the query; `payload` is None where the request has none, and `raw` is what the client
     sent of it; `model` is the name that the client used, where it isn't the engine's own; `finished` is told the
-    outcome beside the observers of all requests.
+    outcome beside the observers of all requests. `shortened` is a request whose client had its lane draft fewer tokens
+    than the lane does.
     """
 
     request_id: str
@@ -39,6 +40,7 @@ class Job(NamedTuple):
     method: str = "POST"
     model: str | None = None
     finished: Observe | None = None
+    shortened: bool = False
 
     @property
     def dialect(self) -> Dialect:

@@ -251,6 +251,7 @@ def _outcome(job: Job, progress: Progress, now: float, sample: Sample | None) ->
         completion_tokens=report.completion_tokens,
         acceptance=report.acceptance if progress.lane.drafts else None,
         sample=sample,
+        shortened=job.shortened,
     )
 
 

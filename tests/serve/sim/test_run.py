@@ -30,8 +30,9 @@ def test_shows_what_the_router_would_do_and_what_that_is_worth(tmp_path: Path) -
     assert "all: 60 requests" in ran.stdout
     assert "eagle3 alone" in ran.stdout
     assert len(log.read_text().splitlines()) == 60
-    for file, said in ((log, "| mtp |"), (trace, "60 requests of a trace")):
-        judged = [sys.executable, "-m", "serve", "backtest", str(file), "--policy", "logged", "--policy", "mtp"]
+    every = ("--policy", "logged", "--policy", "mtp")
+    for file, policies, said in ((log, every, "| mtp |"), (trace, (*every, "--policy", "learner"), "| learner |")):
+        judged = [sys.executable, "-m", "serve", "backtest", str(file), *policies]
         assert said in subprocess.run(judged, capture_output=True, text=True, check=True).stdout
 
 

@@ -67,7 +67,7 @@ def _cell(sources: Sources, language: str, lane: str) -> dict[str, Any]:
 
 def _next(sources: Sources, language: str) -> str | None:
     """Name the lane that a chat in a language would get now, of the task that is asked most; None where none is up."""
-    ready = {lane.name for lane in sources.view.lanes if sources.upstreams[lane.upstream].ready}
+    ready = sources.ready()
     if not ready:
         return None
     known = _counts(sources, language).most_common(1)

@@ -5,6 +5,7 @@ from typing import Any
 from serve.page.dialect import expected, rounded
 from serve.page.view import Seen
 from serve.page.yardstick import Against
+from serve.routing.lane import engine_name
 from serve.routing.policy import Decision
 
 
@@ -36,6 +37,7 @@ def explained(seen: Seen) -> dict[str, Any]:
     assert outcome.decision
     acceptance = outcome.acceptance
     return line(seen) | {
+        "engine": outcome.engine and engine_name(outcome.engine),
         "endpoint": outcome.cell.endpoint,
         "thinking": outcome.cell.thinking,
         "prompt_tokens": outcome.prompt_tokens,

@@ -10,7 +10,7 @@ from serve.page.dialect import expected, rounded, span
 from serve.page.sources import Sources
 from serve.page.view import BUCKET, Noticed
 from serve.routing.guard import PROMISED
-from serve.routing.lane import Lane
+from serve.routing.lane import Lane, engine_name
 
 _MINUTE = 60 // BUCKET
 _GUARDED = 3
@@ -41,7 +41,7 @@ def state(sources: Sources) -> dict[str, Any]:
         "speed": [[at, *(round(tokens.get(lane.name, 0) / BUCKET, 2) for lane in view.lanes)] for at, tokens in speed],
         "languages": cells.languages(sources),
         "drifts": [_drift(noticed) for noticed in view.drifts],
-        "guard": _guard(sources.learner, view.lanes) if sources.learner else None,
+        "guard": _guard(sources.learner, sources) if sources.learner else None,
         "memory": memory and asdict(memory),
     }
 
@@ -57,7 +57,8 @@ def _speedup(sources: Sources) -> dict[str, Any]:
 def _engine(sources: Sources, url: str) -> dict[str, Any]:
     upstream = sources.upstreams[url]
     return {
-        "lanes": [lane.name for lane in sources.view.lanes if lane.upstream == url],
+        "name": engine_name(url),
+        "lanes": [lane.name for lane in sources.view.lanes if url in lane.engines],
         "state": "left alone" if upstream.left_alone else "up" if upstream.healthy else "down",
         "vllm": upstream.version,
         "simulated": bool(upstream.version and upstream.version.endswith(SIMULATED)),
@@ -74,8 +75,8 @@ def _lane(sources: Sources, lane: Lane, minute: Sequence[tuple[int, Mapping[str,
         "name": lane.name,
         "method": lane.method,
         "draft_tokens": lane.draft_tokens,
-        "ready": sources.upstreams[lane.upstream].ready,
-        "in_flight": sources.in_flight(lane.name),
+        "ready": any(sources.upstreams[url].ready for url in lane.engines),
+        "in_flight": sources.in_flight(lane),
         "requests": sum(each.requests for each in summed),
         "tokens": sum(each.tokens for each in summed),
         "length": rounded(1 + accepted / steps) if steps else None,
@@ -83,13 +84,13 @@ def _lane(sources: Sources, lane: Lane, minute: Sequence[tuple[int, Mapping[str,
     }
 
 
-def _guard(learner: Learner, lanes: Sequence[Lane]) -> dict[str, Any]:
+def _guard(learner: Learner, sources: Sources) -> dict[str, Any]:
     """Say what share of their time requests may lose to drafters, where most was lost, and what is barred there now."""
-    bodies = gains.bodies(lanes)
+    bodies, ready = gains.bodies(sources.view.lanes), sources.ready()
     worst = sorted(learner.lost().items(), key=lambda each: -each[1][1])[:_GUARDED]
     described = []
     for known, (requests, lost) in worst:
-        estimates, barred = learner.barred(known)
+        estimates, barred = learner.barred(known, ready)
         described.append(
             {
                 "language": known.language,

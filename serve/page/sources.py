@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from serve.ledger.learner import Learner
 from serve.page.view import View
 from serve.proxy.upstream import Upstream
+from serve.routing.lane import Lane
 from serve.routing.policy import Mode, Table
 
 
@@ -29,6 +30,15 @@ class Sources:
     table: Table
     view: View
     upstreams: Mapping[str, Upstream]
-    in_flight: Callable[[str], int]
+    in_flight: Callable[[Lane], int]
     memory: Callable[[], Memory | None]
     learner: Learner | None = None
+
+    def ready(self) -> dict[str, str]:
+        """Name the lanes that are ready, each with its least busy engine's base URL."""
+        found = {}
+        for lane in self.view.lanes:
+            urls = [url for url in lane.engines if self.upstreams[url].ready]
+            if urls:
+                found[lane.name] = min(urls, key=lambda url: self.upstreams[url].slots.running)
+        return found

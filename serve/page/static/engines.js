@@ -4,18 +4,20 @@ import { $, list } from "./dom.js";
 import { decimal, percent, whole } from "./words.js";
 
 export function engines(state) {
-  const lines = state.engines.map(engine);
+  const lines = state.engines.map((each) => engine(each, state.engines));
   if (state.memory) lines.push(memory(state.memory));
   lines.push(policy(state));
   list($("engines"), lines);
 }
 
-function engine(each) {
+function engine(each, all) {
+  const twins = all.some((other) => other !== each && other.lanes.join() === each.lanes.join());
+  const name = twins ? `${each.name} ` : "";
   const version = each.vllm ? `vLLM ${each.vllm}, ` : "";
   const left = "left alone for a while, since it kept failing";
   const doing = `${whole(each.running)} running, ${whole(each.waiting)} waiting`;
   const state = each.state === "left alone" ? left : each.state;
-  return `Engine of lane ${each.lanes.join(", ")}: ${version}${state}, ${doing}`;
+  return `Engine ${name}of lane ${each.lanes.join(", ")}: ${version}${state}, ${doing}`;
 }
 
 function memory({ planned, total, used }) {

@@ -202,5 +202,6 @@ def _first(error: ValidationError) -> str:
     name, *inside = (str(part) for part in problem["loc"])
     place = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in inside)
     unset = problem["type"] == "missing" and not inside
-    message = "is not set" if unset else problem["msg"].removeprefix("Value error, ")
-    return f"{PREFIX}{name.upper()}{place}: {message}."
+    if unset:
+        return f"{PREFIX}{name.upper()} is not set; set it (docs/settings.md), or let `polydraft up` or Compose do so."
+    return f"{PREFIX}{name.upper()}{place}: {problem['msg'].removeprefix('Value error, ')}."

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     table: tuple[Row, ...] = Field(
         default=(Row(ANY, ANY, ()),),
         description="JSON list of rows: `language`, `task` (`*` is any) and `candidates`, fastest first: `lane`, "
-        "`acceptance_length`, `decode_rate`. Without it lanes are preferred in the order of `LANES`.",
+        "`acceptance_length`, `decode_rate`; `source` for people. Without it lanes are preferred as in `LANES`.",
     )
     table_file: Path | None = Field(
         default=None, description="File with such a list, as `polydraft bench` writes it; it wins over `TABLE`."

@@ -27,7 +27,7 @@ def cell(sources: Sources, language: str, lane: str) -> dict[str, Any] | None:
     names = [known.name for known in sources.view.lanes]
     if lane not in names or language not in gains.languages(sources.view.sums, sources.table):
         return None
-    sums = sources.view.sums.get((language, lane), Sums())
+    sums, row = sources.view.sums.get((language, lane), Sums()), gains.row_of(language, sources.table)
     return {
         "language": language,
         "lane": lane,
@@ -39,7 +39,8 @@ def cell(sources: Sources, language: str, lane: str) -> dict[str, Any] | None:
         "per_position": sums.per_pos,
         "explored": sums.explored,
         "history": [[at, rounded(length), rounded(rate)] for at, length, rate in sums.history],
-        "table": [expected(each) for each in gains.tabled(language, sources.table).values()],
+        "table": [expected(each) for each in row.candidates] if row else [],
+        "source": row.source if row else "",
         "cells": _cells(sources, language, lane),
     }
 

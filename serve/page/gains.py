@@ -11,9 +11,8 @@ from typing import Literal
 
 from serve.page.view import Sums
 from serve.page.yardstick import Yardstick
-from serve.routing.cell import Cell
 from serve.routing.lane import Lane
-from serve.routing.policy import ANY, Candidate, Table, candidates_of
+from serve.routing.policy import ANY, Candidate, Row, Table
 
 Source = Literal["measured", "table"]
 Seen = Mapping[tuple[str, str], Sums]
@@ -80,10 +79,14 @@ def gain(sums: Sums, body: Sums | None, listed: Candidate | None, bare: Candidat
 
 def tabled(language: str, table: Table) -> dict[str, Candidate]:
     """Give what the table says of every lane for a language, whatever the task; nothing where it has no such row."""
-    tags = {language, language.partition("-")[0]} - {ANY}
-    named = tuple(row for row in table if row.language in tags and row.task == ANY)
-    rows = candidates_of(Cell(language, ANY, "chat", False), named)
-    return {candidate.lane: candidate for candidate in rows}
+    row = row_of(language, table)
+    return {candidate.lane: candidate for candidate in row.candidates} if row else {}
+
+
+def row_of(language: str, table: Table) -> Row | None:
+    """Give the table's row for a language, whatever the task; None where it has no such row."""
+    rows = {row.language: row for row in table if row.task == ANY and row.language != ANY}
+    return rows.get(language) or rows.get(language.partition("-")[0])
 
 
 def bare_of(lanes: Iterable[Lane], listed: Mapping[str, Candidate]) -> Candidate | None:

@@ -88,7 +88,7 @@ function listed(cell) {
   const caption = "Figures of a box of this kind, of another day: compare them with each other only";
   const heads = ["Lane", "Tokens a second", "Tokens a step"];
   const parts = [el("h3", {}, "What the table says"), table(caption, heads, rows)];
-  return cell.source ? [...parts, el("p", { className: "soft" }, `Where these are from: ${cell.source}.`)] : parts;
+  return cell.source ? [...parts, el("p", { className: "soft" }, `Where these are from: ${cell.source}`)] : parts;
 }
 
 function history(cell, lane) {

@@ -25,7 +25,7 @@ CHAT = "/v1/chat/completions"
 CHINESE = {"messages": [{"role": "user", "content": "请用中文告诉我什么是计算机程序。"}]}
 ENGLISH = {"messages": [{"role": "user", "content": "Please tell me what a computer program is."}]}
 TABLE = (
-    Row("zh", "*", (Candidate("mtp", 2.5, 90.0), Candidate("body", None, 60.0))),
+    Row("zh", "*", (Candidate("mtp", 2.5, 90.0), Candidate("body", None, 60.0)), "a box of the kind, 2026-11-22"),
     Row("*", "*", (Candidate("body"), Candidate("mtp"))),
 )
 
@@ -128,6 +128,7 @@ def test_a_cell_says_how_its_drafts_fared(url: str) -> None:
     assert cell["length"]["value"] == pytest.approx(1 + 8 / 6, abs=0.001)
     assert cell["length"]["low"] is None
     assert len(cell["history"]) == 1
+    assert cell["source"] == "a box of the kind, 2026-11-22"
     assert cell["table"] == [
         {"lane": "mtp", "acceptance_length": 2.5, "decode_rate": 90.0},
         {"lane": "body", "acceptance_length": None, "decode_rate": 60.0},
@@ -212,6 +213,7 @@ def test_the_page_is_small_and_asks_for_nothing_from_elsewhere() -> None:
     ours = [name for name in shipped if name.endswith(".js") and "uPlot" not in name]
     for name in ours:
         text = shipped[name].content.decode()
+        assert max(map(len, text.splitlines())) <= 120
         assert not any(
             word in text for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "http")
         )

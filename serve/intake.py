@@ -117,12 +117,13 @@ class Arrival:
     def job(self, decision: Decision, ready: Ready, payload: payloads.Payload | None, bond: Bond = UNBOUND) -> Job:
         """Say what the relay has to know, now that lane and engine are; raises LaneNotReady if none is ready."""
         named = None if payload is None else payload.get("model")
+        lanes = self.service.admission.route(decision, ready, payload)
         return Job(
             request_id=self.request_id,
             endpoint=self.endpoint,
             cell=self.cell,
             decision=decision,
-            lanes=self.service.admission.route(decision, ready),
+            lanes=lanes,
             engines=ready,
             payload=payload,
             raw=self.raw,
@@ -134,6 +135,7 @@ class Arrival:
             model=named if named != self.service.wiring.model else None,
             finished=self.trace.finish,
             bond=bond,
+            shortened=lanes[0] not in self.service.admission.lanes,
         )
 
     def ended(self, end: End, status: int) -> None:

@@ -135,7 +135,7 @@ def _payload(served: Served, field: str) -> Json:
         "stream_options": {**_maybe("object"), "description": "`include_usage`: whether the usage chunk is wanted."},
         "vllm_xargs": {
             **_maybe("object"),
-            "description": "vLLM's own; its `lane` and `draft_tokens` are the router's.",
+            "description": "vLLM's own; its `lane` is the router's, and so is `draft_tokens` unless a lane is forced.",
         },
         "temperature": {"description": "Read only to tell whether `min_p` matters."},
         "min_p": {"description": "Honoured by lanes without a drafter alone, unless the temperature is 0."},

@@ -25,7 +25,8 @@ class Job(NamedTuple):
     `engines` has the base URL of the engine that it goes to first on each lane that is ready. `path` is the engine's,
     with the query; `payload` is None where the request has none, and `raw` is what the client sent of it; `model` is
     the name that the client used, where it isn't the engine's own; `finished` is told the outcome beside the observers
-    of all requests. `bond` is what ties it to an engine.
+    of all requests. `bond` is what ties it to an engine. `shortened` is a request whose client had its lane draft fewer
+    tokens than the lane does.
     """
 
     request_id: str
@@ -44,6 +45,7 @@ class Job(NamedTuple):
     model: str | None = None
     finished: Observe | None = None
     bond: Bond = UNBOUND
+    shortened: bool = False
 
     @property
     def dialect(self) -> Dialect:

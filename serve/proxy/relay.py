@@ -269,6 +269,7 @@ def _outcome(job: Job, progress: Progress, now: float, sample: Sample | None) ->
         acceptance=report.acceptance if progress.lane.drafts else None,
         sample=sample,
         engine=progress.engine,
+        shortened=job.shortened,
     )
 
 

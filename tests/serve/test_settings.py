@@ -100,7 +100,7 @@ def test_listens_on_loopback_unless_told_otherwise() -> None:
         pytest.param(
             "POLYDRAFT_TABLE",
             '[{"language":"en","task":"*","candidates":[{"lane":"eagle3"}]}]',
-            "names lanes that LANES doesn't have: eagle3",
+            "names a lane that there isn't, eagle3; there are body, mtp",
             id="table names an unknown lane",
         ),
     ],

@@ -81,7 +81,9 @@ def figures(pool: Pool, seed: int) -> list[Figure]:
     for index, (way, samples) in enumerate(zip(pool.ways, pool.samples, strict=True)):
         gain = None
         if body is not None and index != body:
-            gain = Interval(float(rates[index] / rates[body]), *interval(drawn[:, index] / drawn[:, body]))
+            gain = Interval(
+                float(rates[index] / rates[body]), *interval(drawn[:, index] / drawn[:, body], pool.prompts)
+            )
         accepted = _acceptances(samples)
         waits = [sample.first for sample in samples if sample.first is not None]
         found.append(
@@ -93,7 +95,7 @@ def figures(pool: Pool, seed: int) -> list[Figure]:
                 draft_tokens=drafts(accepted),
                 answers=len(samples),
                 prompts=pool.prompts,
-                rate=Interval(float(rates[index]), *interval(drawn[:, index])),
+                rate=Interval(float(rates[index]), *interval(drawn[:, index], pool.prompts)),
                 gain=gain,
                 acceptance_length=_length(accepted),
                 per_position=_per_position(accepted),
@@ -120,7 +122,7 @@ def _rivalry(pool: Pool, seed: int) -> Rivalry | None:
         return None
     rates, drawn = pool.rates(), pool.drawn(seed)
     first, second = (int(index) for index in np.argsort(-rates, kind="stable")[:2])
-    gain = Interval(float(rates[first] / rates[second]), *interval(drawn[:, first] / drawn[:, second]))
+    gain = Interval(float(rates[first] / rates[second]), *interval(drawn[:, first] / drawn[:, second], pool.prompts))
     return Rivalry(pool.setting, pool.language, pool.task, pool.ways[first], pool.ways[second], gain, pool.prompts)
 
 

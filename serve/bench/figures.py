@@ -13,6 +13,7 @@ from serve.bench.pools import Pool, interval
 from serve.bench.sample import Sample
 from serve.routing.outcome import Acceptance
 
+_BODY = "body"  # what the lane without a drafter is called everywhere
 _FEWEST = 5  # prompts, below which a bootstrap is surer than it should be
 
 
@@ -76,7 +77,7 @@ class Rivalry:
 def figures(pool: Pool, seed: int) -> list[Figure]:
     """Give the numbers of every way of a pool."""
     rates, drawn = pool.rates(), pool.drawn(seed)
-    body = next((index for index, samples in enumerate(pool.samples) if not _acceptances(samples)), None)
+    body = _body(pool)
     found = []
     for index, (way, samples) in enumerate(zip(pool.ways, pool.samples, strict=True)):
         gain = None
@@ -124,6 +125,14 @@ def _rivalry(pool: Pool, seed: int) -> Rivalry | None:
     first, second = (int(index) for index in np.argsort(-rates, kind="stable")[:2])
     gain = Interval(float(rates[first] / rates[second]), *interval(drawn[:, first] / drawn[:, second], pool.prompts))
     return Rivalry(pool.setting, pool.language, pool.task, pool.ways[first], pool.ways[second], gain, pool.prompts)
+
+
+def _body(pool: Pool) -> int | None:
+    """Find the way that drafts nothing; engines that don't report acceptance make drafters look like it."""
+    silent = [index for index, samples in enumerate(pool.samples) if not _acceptances(samples)]
+    named = [index for index in silent if pool.ways[index].lane == _BODY]
+    found = named or silent
+    return found[0] if len(found) == 1 else None
 
 
 def drafts(acceptances: Sequence[Acceptance]) -> int:

@@ -38,6 +38,12 @@ def test_rates_are_tokens_over_seconds_not_means_of_rates() -> None:
     assert found["body"].gain is None or found["mtp"].acceptance_length is None
 
 
+def test_engines_that_report_no_acceptance_dont_make_a_drafter_the_body() -> None:
+    found = by_lane(answers({"eagle3": [50], "body": [40], "mtp": [60]}))
+    assert [found[lane].gain is None for lane in ("body", "eagle3", "mtp")] == [True, False, False]
+    assert all(each.gain is None for each in by_lane(answers({"plain": [50], "mtp": [60]})).values())
+
+
 def test_steps_are_pooled_and_the_bonus_token_counts() -> None:
     samples = answers({"body": [40, 40]})
     samples.append(sample("mtp", 50, "en * 0", acceptance=accepted(50, 30, 20)))

@@ -126,6 +126,7 @@ def plan(
     idle: Annotated[
         bool, typer.Option("--idle", help="Plan for an idle box of that kind, not for this machine.")
     ] = False,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs of one copy of the engines; 0: all of the box.")] = 0,
     engine: Annotated[
         list[str] | None,
         typer.Option(help="NAME=URL of one of its engines: if it is up, it holds its part already. Again for more."),
@@ -134,7 +135,7 @@ def plan(
     """Hold a profile's engines against the memory that is free; fail if they don't fit. Example: polydraft plan gb10"""
     wanted = profiles.load_named(profile)
     urls = dict(_engine_at(each) for each in engine or ())
-    pool = memory.idle(wanted) if idle else memory.free(wanted, take(MEMORY, [CARDS]))
+    pool = memory.idle(wanted) if idle else memory.free(wanted, take(MEMORY, [CARDS]), gpus or None)
     pool = memory.with_running(wanted, pool, asyncio.run(healthy(urls)))
     made = memory.plan(wanted, pool)
     _say(memory.table(made))

@@ -57,11 +57,11 @@ class Admission:
         payload: Mapping[str, Any],
         cell: Cell,
         table: Decision,
-        ready: Collection[str],
+        ready: Mapping[str, str],
         *,
         explained: bool = False,
     ) -> Decision:
-        """Let the policy that learns, if there is one, go on from what the table decided.
+        """Let the policy that learns, if there is one, go on from what the table decided; `ready` names engines too.
 
         A decision that is only explained tries no lane out, and leaves no trace.
         """

@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -28,8 +29,8 @@ class Settings(BaseSettings):
 
     model: str = Field(description="The model's name, as clients call it and as the engines serve it.", min_length=1)
     lanes: tuple[Lane, ...] = Field(
-        description="JSON list of lanes: `name`, `upstream` (the engine's base URL), `method` and `draft_tokens` "
-        "(vLLM's names; left out for the body).",
+        description="JSON list of lanes: `name`, `upstream` (the engine's base URL, or a list of several engines'), "
+        "`method` and `draft_tokens` (vLLM's names; left out for the body).",
         min_length=1,
     )
     table: tuple[Row, ...] = Field(
@@ -128,11 +129,15 @@ class Settings(BaseSettings):
         for lane in lanes:
             if not _LANE_NAME.fullmatch(lane.name):
                 raise ValueError(f"{lane.name!r} can't name a lane; use a-z, 0-9, - and _")
-            if not _BASE_URL.fullmatch(lane.upstream):
-                raise ValueError(f"lane {lane.name}: `upstream` must be a base URL such as http://127.0.0.1:8101")
+            if not lane.engines or not all(_BASE_URL.fullmatch(url) for url in lane.engines):
+                raise ValueError(
+                    f"lane {lane.name}: `upstream` must be a base URL such as http://127.0.0.1:8101, or a list of them"
+                )
+            if len({url.rstrip("/") for url in lane.engines}) < len(lane.engines):
+                raise ValueError(f"lane {lane.name}: `upstream` names an engine twice; remove one")
             if lane.drafts != (lane.draft_tokens > 0):
                 raise ValueError(f"lane {lane.name}: give both `method` and `draft_tokens`, or (for the body) neither")
-        return lanes
+        return tuple(replace(lane, upstream=_trimmed(lane.upstream)) for lane in lanes)
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -155,6 +160,11 @@ class Settings(BaseSettings):
             if wrong := tables.problem(row, names):
                 raise ValueError(f"TABLE {wrong}")
         return self
+
+
+def _trimmed(upstream: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Write base URLs without the slash at their end, so that an engine has one name."""
+    return upstream.rstrip("/") if isinstance(upstream, str) else tuple(url.rstrip("/") for url in upstream)
 
 
 def read(**given: Any) -> Settings:

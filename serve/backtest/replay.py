@@ -45,9 +45,9 @@ def learned(requests: Sequence[Known], seed: int, table: Table = _NOTHING_KNOWN)
     for request in requests:
         with contextlib.ExitStack() as company:
             for _ in range(request.batch - 1):
-                company.enter_context(learner.track(lanes[0].name, lambda lane: contextlib.nullcontext()))
+                company.enter_context(learner.track(lanes[0].name, _UPSTREAM, lambda *_: contextlib.nullcontext()))
             by_table = choose(request.cell, table, lanes, names, Wish())
-            decision = learner.decide(request.cell, by_table, names, None)
+            decision = learner.decide(request.cell, by_table, dict.fromkeys(names, _UPSTREAM), None)
             learner.observe(_outcome(request, by_name[decision.lane], decision, rng))
         taken.append(decision.lane)
     return taken
@@ -86,6 +86,7 @@ def _outcome(request: Known, lane: Lane, decision: Decision, rng: random.Random)
         prompt_tokens=request.prompt_tokens,
         completion_tokens=request.tokens,
         acceptance=acceptance,
+        engine=_UPSTREAM,
     )
 
 

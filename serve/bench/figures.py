@@ -71,7 +71,7 @@ class Rivalry:
         """Why there is no winner; empty if there is."""
         if self.decided:
             return ""
-        return f"too few prompts ({self.prompts} of {_FEWEST})" if self.prompts < _FEWEST else "about as fast"
+        return f"too few prompts ({self.prompts} of {_FEWEST})" if self.prompts < _FEWEST else "too close to tell"
 
 
 def figures(pool: Pool, seed: int) -> list[Figure]:

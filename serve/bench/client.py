@@ -133,9 +133,12 @@ def _refused(url: str, asked: str, status: int, raw: bytes) -> Refused:
     answer = vllm.decode(raw)
     error = answer.get("error") if isinstance(answer, dict) else None
     told = error if isinstance(error, dict) else {}
-    message = told.get("message") if isinstance(told.get("message"), str) else _shown(raw)
-    param = told.get("param")
-    return Refused(f"{url}: {asked} answered {status}", message, param if isinstance(param, str) else None)
+    words, param = told.get("message"), told.get("param")
+    return Refused(
+        f"{url}: {asked} answered {status}",
+        words if isinstance(words, str) else _shown(raw),
+        param if isinstance(param, str) else None,
+    )
 
 
 def _shown(raw: bytes) -> str:

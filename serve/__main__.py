@@ -43,6 +43,8 @@ from serve.sim.traffic import Traffic
 BUNDLE = Path("polydraft-support.tar.gz")
 ROOT = Path(__file__).resolve().parent.parent
 
+_INTERRUPTED = 130
+"""Exit code of what Ctrl-C ended before it was done: 128 and the signal's number."""
 _GARBAGE = 20_000
 """Objects between two searches for circles, of which a request leaves none; Python's 700 are four requests' worth."""
 
@@ -93,12 +95,12 @@ def sim(
     profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
     body: Annotated[str, typer.Option(help="One of the profile's bodies.")] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
-    speed: Annotated[float, typer.Option(min=0.1, max=100, help="How many times faster than life.")] = 1.0,
-    requests: Annotated[int, typer.Option(min=0, help="Send so many and end; 0 just serves.")] = 0,
+    speed: Annotated[float, typer.Option(min=0.1, max=100, help="Speed-up.")] = 1.0,
+    requests: Annotated[int, typer.Option(min=0, help="Send so many; 0 serves.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="How many of them at once.")] = 2,
     policy: Annotated[str, typer.Option(help="POLYDRAFT_POLICY of the router.")] = "apply",
     table: Annotated[bool, typer.Option(help="Begin from the profile's table or not.")] = True,
-    seed: Annotated[int, typer.Option(help="Seed of requests, engines and tries.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
     log: Annotated[Path | None, typer.Option(help="File for the access log, such as backtest reads.")] = None,
     trace: Annotated[Path | None, typer.Option(help="File for what requests take on each lane.")] = None,
 ) -> None:
@@ -117,7 +119,8 @@ def sim(
     )
     if log:  # stays open as long as the process, whose end writes the last lines
         _log_to(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-    asyncio.run(simulating.simulate(made, language.load(), _say, Progress()))
+    whole = asyncio.run(simulating.simulate(made, language.load(), _say, Progress()))
+    raise typer.Exit(0 if whole else _INTERRUPTED)
 
 
 @cli.command(short_help="Say whether a profile's engines fit into the free memory.")
@@ -210,7 +213,7 @@ def gate(
     max_tokens: Annotated[int, typer.Option(min=8, help="Longest answer that ends by itself, in tokens.")] = 160,
     long_tokens: Annotated[int, typer.Option(min=256, help="Length of the long answers, in tokens.")] = 256,
     samples: Annotated[int, typer.Option(min=100, help="How often the first tokens are drawn a comparison.")] = 1000,
-    json: Annotated[bool, typer.Option("--json", help="Print figures for machines instead of the table.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print figures for machines.")] = False,
     key_file: KeyFile = None,
 ) -> None:
     """Prove on a running router that every lane answers as the body would. Example: polydraft gate --dtype float32"""
@@ -225,7 +228,7 @@ def gate(
 cli.add_typer(key_commands.cli, name="keys")
 
 
-@cli.command()
+@cli.command(hidden=True)  # so that the list of commands fits a screen
 def version() -> None:
     """Print the version. Example: polydraft version"""
     _say(__version__)

@@ -75,6 +75,9 @@ class Settings(BaseSettings):
         gt=0,
         description="GiB that the engines were planned to hold; the page shows it beside what is used.",
     )
+    behind_tls: bool = Field(
+        default=False, description="Whether browsers reach the router by a proxy that speaks HTTPS to them."
+    )
     tls_cert_file: Path | None = Field(default=None, description="Certificate with its chain, PEM; then it is HTTPS.")
     tls_key_file: Path | None = Field(default=None, description="The certificate's key, PEM, not encrypted.")
     engine_key_file: Path | None = Field(default=None, description="File with the key that the engines ask for.")
@@ -199,5 +202,6 @@ def _first(error: ValidationError) -> str:
     name, *inside = (str(part) for part in problem["loc"])
     place = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in inside)
     unset = problem["type"] == "missing" and not inside
-    message = "is not set" if unset else problem["msg"].removeprefix("Value error, ")
-    return f"{PREFIX}{name.upper()}{place}: {message}."
+    if unset:
+        return f"{PREFIX}{name.upper()} is not set; set it (docs/settings.md), or let `polydraft up` or Compose do so."
+    return f"{PREFIX}{name.upper()}{place}: {problem['msg'].removeprefix('Value error, ')}."

@@ -109,6 +109,15 @@ class Learner:
             cell: (len(guard.seen), guard.lost / guard.tokens) for cell, guard in self._guards.items() if guard.tokens
         }
 
+    def barred(self, cell: Cell, ready: Mapping[str, str]) -> tuple[Sequence[Estimate], frozenset[str]]:
+        """Say what is expected of every ready lane for a cell's next request, and which drafters the guard bars there.
+
+        `ready` is as in `decide`.
+        """
+        batches = [(name, self._batch(name, ready)) for name in self._lanes if name in ready]
+        estimates = self.ledger.estimates(cell, batches, self._clock())
+        return estimates, frozenset(estimates[at].lane for at in self._barred(cell, estimates))
+
     def observe(self, outcome: Outcome) -> None:
         """Learn from one finished request, if anything was to be generated."""
         if outcome.decision is None or outcome.cell is None:

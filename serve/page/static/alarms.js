@@ -35,11 +35,11 @@ function barred(cell) {
 const place = (cell) => `${language(cell.language)}, ${task(cell.task)}`;
 
 function drift(each, now) {
-  const slower = decimal(Math.exp(each.change), 2);
+  const times = decimal(Math.exp(each.change), 2);
   const what =
     each.what === "acceptance"
-      ? `guesses ${decimal(each.change, 2)} times as well as it did`
-      : `takes ${slower} times as long a step as it did`;
+      ? `has ${times} times the odds of a right guess that it had`
+      : `takes ${times} times as long a step as it did`;
   const where = each.language === "*" ? "" : ` in ${language(each.language)}`;
   const when = `${clock(each.at)}, ${ago(now - each.at)}`;
   return `Alarm (${when}): lane ${each.lane}${where} ${what}; what was known of it now counts for little`;

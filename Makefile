@@ -70,7 +70,8 @@ lock:  ## resolve the locks again (needs uv)
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build -o images/router/requirements.txt
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra otel -o images/router/requirements-otel.txt
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra redis -o images/router/requirements-redis.txt
-	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --group test --extra otel --extra redis -o tests/requirements.txt
+	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra docker -o images/router/requirements-docker.txt
+	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --group test --extra otel --extra redis --extra docker -o tests/requirements.txt
 	uv pip compile tests/requirements-checkov.in --generate-hashes --python-version 3.11 --no-header -q -o tests/requirements-checkov.txt
 
 clean:  ## remove everything that was installed or built here

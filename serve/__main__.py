@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import json
 import logging
 import os
 import random
@@ -16,7 +15,7 @@ import aiohttp
 import typer
 import uvloop
 
-from serve import __version__, app, key_commands, server, settings
+from serve import __version__, app, key_commands, progress, server, settings, up_commands
 from serve.backtest import run as backtesting
 from serve.bench import measure as measuring
 from serve.bench import prompts as measured_prompts
@@ -25,11 +24,8 @@ from serve.deploy import manifests, memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
 from serve.deploy import render as rendering
-from serve.deploy import up as running
 from serve.deploy.bundle import collect
 from serve.deploy.doctor import examine, finding, look, trials
-from serve.deploy.engine_args import Address
-from serve.deploy.profile import FIRST_ENGINE_PORT
 from serve.deploy.reading import CARDS, MEMORY, healthy, take
 from serve.deploy.rollback import rollback
 from serve.errors import ConfigError
@@ -48,7 +44,6 @@ KeyFile = Annotated[Path | None, typer.Option(help="File with an API key of the 
 BUNDLE = Path("polydraft-support.tar.gz")
 ROOT = Path(__file__).resolve().parent.parent
 
-_BAR = 40  # characters of a bar of progress
 _GARBAGE = 20_000
 """Objects between two searches for circles, of which a request leaves none; Python's 700 are four requests' worth."""
 
@@ -68,30 +63,8 @@ def serve() -> None:
     uvloop.run(_serve(settings.read()))
 
 
-@cli.command(short_help="Run engines and router of a profile without a GPU, here.")
-def up(
-    profile: Annotated[str, typer.Argument(help="A profile's name, such as cpu.")],
-    host: Annotated[str, typer.Option(help="Address of the router.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
-    engine_port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Port of the first engine; the others follow.")
-    ] = FIRST_ENGINE_PORT,
-    vllm: Annotated[Path, typer.Option(help="vLLM's command.")] = ROOT / ".venv-engine/bin/vllm",
-) -> None:
-    """Run a profile's engines and the router on this machine, without Docker. Example: polydraft up cpu"""
-    wanted, logs = profiles.load_named(profile), ROOT / f".cache/logs/{profile}-{port}"
-    given = {name.removeprefix(settings.PREFIX).lower(): value for name, value in wanted.router_environment().items()}
-    own = settings.read(model=given["model"], lanes=json.loads(given["lanes"]), table=json.loads(given["table"]))
-    place = running.Place(
-        root=ROOT,
-        vllm=vllm.absolute(),
-        logs=logs,
-        router=Address(host, port),
-        engine_port=engine_port,
-        tls=own.tls_cert_file is not None,
-        keyed=own.keys_file is not None,
-    )
-    raise typer.Exit(asyncio.run(running.up(wanted, place, _say)))
+cli.command(short_help="Run engines and router of a profile on this machine.")(up_commands.up)
+cli.command(short_help="End a profile's containers.")(up_commands.down)
 
 
 @cli.command()
@@ -123,7 +96,7 @@ def sim(
     )
     if log:  # stays open as long as the process, whose end writes the last lines
         _log_to(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-    asyncio.run(simulating.simulate(made, language.load(), _say, _progress))
+    asyncio.run(simulating.simulate(made, language.load(), _say, progress.show))
 
 
 @cli.command(short_help="Say whether a profile's engines fit into the free memory.")
@@ -214,7 +187,7 @@ def bench(
     """Measure every lane in every language on a running router. Example: polydraft bench http://127.0.0.1:8000"""
     plan = measuring.Plan(measured_prompts.load(prompts), rounds, max_tokens)
     base = _base(url)
-    samples = asyncio.run(measuring.measure(base, plan, _progress, keyfile.bearer(key_file)))
+    samples = asyncio.run(measuring.measure(base, plan, progress.show, keyfile.bearer(key_file)))
     figures = report.figures(samples)
     _say("\nAcceptance length / decode rate (output tokens per second after the first), fastest lane bold:\n")
     _say(report.markdown(figures))
@@ -262,7 +235,7 @@ def gate(
     """Prove on a running router that every lane answers as the body would. Example: polydraft gate --dtype float32"""
     plan = collecting.Plan(asked_prompts.load(prompts), max_tokens, long_tokens, samples)
     base = _base(url)
-    evidence = asyncio.run(collecting.collect(base, plan, _progress, keyfile.bearer(key_file)))
+    evidence = asyncio.run(collecting.collect(base, plan, progress.show, keyfile.bearer(key_file)))
     checks = verdict.judge(evidence, compare.RULES[dtype])
     _say(verdicts.as_json(checks) if json else f"\n{verdicts.table(checks)}\n\n{verdicts.summary(checks)}")
     raise typer.Exit(0 if verdicts.passed(checks) else 1)
@@ -343,16 +316,6 @@ async def _serve(wanted: settings.Settings) -> None:
         gc.freeze()  # what the start made lives as long as the process: looking at it again would hold up streams
         gc.set_threshold(_GARBAGE)
         await server.Server(server.config(wanted, application), wanted.drain_delay).serve(sockets=[listener])
-
-
-def _progress(done: int, total: int) -> None:
-    """Show how far a measurement is: on a terminal as a bar in one line, elsewhere as a line every tenth of the way."""
-    if sys.stderr.isatty():
-        filled = _BAR * done // max(1, total)
-        bar = "#" * filled + "." * (_BAR - filled)
-        typer.echo(f"\r[{bar}] {done}/{total} answers", err=True, nl=done == total)
-    elif done == total or done % max(1, total // 10) == 0:
-        typer.echo(f"{done}/{total} answers", err=True)
 
 
 def _log_to(descriptor: int) -> None:

@@ -57,9 +57,8 @@ def running() -> Iterator[None]:
         return
     if os.geteuid() or shutil.which("dockerd") is None:
         raise Missing("no Docker engine answers; as root, with Debian's docker.io, the tests start one of their own")
-    with tempfile.TemporaryDirectory(prefix="polydraft-docker-") as folder:
-        with _own(Path(folder)):
-            yield
+    with tempfile.TemporaryDirectory(prefix="polydraft-docker-") as folder, _own(Path(folder)):
+        yield
 
 
 @contextlib.contextmanager

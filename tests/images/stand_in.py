@@ -1,7 +1,7 @@
 """An engine's stand-in in a container: the double behind vLLM's `--host` and `--port`, as slow as a request says.
 
 It answers the gate as a lossless model would. The image's STAND_IN_FAULT makes faults: `drafters` has it die at the
-start where it is given drafters, `start` has it die at any start, `lossy` has lane `mtp` write other tokens than the body.
+start where it is given drafters, `start` at any start, `lossy` has lane `mtp` write other tokens than the body.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ async def behave(exchange: double.Exchange) -> None:
     asked = exchange.payload
     if not asked.get("return_token_ids"):
         await asyncio.sleep(asked.get("max_tokens", 0) / 100)
-        return await double.answer(exchange)
+        await double.answer(exchange)
+        return
     lane = (asked.get("vllm_xargs") or {}).get("lane", "body")
     choices = [
         {"token_ids": tokens(asked, lane, number), "message": {"role": "assistant", "content": "fine"}}
@@ -29,7 +30,7 @@ async def behave(exchange: double.Exchange) -> None:
     ]
     metrics = {**double.METRICS, "speculative_decoding": None if lane == "body" else double.SPECULATIVE}
     answer = {"id": "x", "prompt_token_ids": [1], "choices": choices, "usage": double.USAGE, "metrics": metrics}
-    return await exchange.whole(answer)
+    await exchange.whole(answer)
 
 
 def tokens(asked: dict[str, object], lane: str, number: int) -> list[int]:

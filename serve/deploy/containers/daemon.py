@@ -7,7 +7,7 @@ SDK has no BuildKit.
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import docker
@@ -48,6 +48,10 @@ class Daemon:
         with mapped():
             self._api = docker.from_env(timeout=_PATIENCE).api
             self._api.ping()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._api.close()
 
     def sight(self, wanted: Stack) -> Sight:
         """Return what there is of a profile."""
@@ -163,10 +167,11 @@ class Daemon:
         with mapped():
             started = self._api.exec_create(name, command)["Id"]
             rest = ""
-            for piece in self._api.exec_start(started, stream=True):
-                *lines, rest = (rest + piece.decode("utf-8", errors="replace")).split("\n")
-                for line in lines:
-                    say(line)
+            with closing(self._api.exec_start(started, stream=True)) as printed:
+                for piece in printed:
+                    *lines, rest = (rest + piece.decode("utf-8", errors="replace")).split("\n")
+                    for line in lines:
+                        say(line)
             if rest:
                 say(rest)
             code: int = self._api.exec_inspect(started)["ExitCode"]

@@ -86,7 +86,11 @@ def define(owner: Owner, name: str, service: Service, given: Mapping[str, str]) 
         PROFILE: owner.profile,
     }
     fingerprint = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
-    own["Labels"] = {**own["Labels"], DRAFTERS: "on" if owner.drafters else "off", FINGERPRINT: fingerprint}
+    own["Labels"] |= {
+        f"{_COMPOSE}.config-hash": fingerprint,  # Compose lists none without; its own differ, so it would make it anew
+        FINGERPRINT: fingerprint,
+        DRAFTERS: "on" if owner.drafters else "off",
+    }
     own["Env"] = [*own.get("Env", []), *_passed(service, given)]
     grace = _seconds(service.get("stop_grace_period", "10s"))
     return Definition(name, f"{owner.project}-{name}-1", service["image"], own, fingerprint, grace)

@@ -42,11 +42,17 @@ class Hearing:
         wanted = {"type": ["container"], "event": ["die", "kill", "oom"], "label": [f"{PROFILE}={owner.profile}"]}
         with mapped():
             # Docker counts whole seconds; an old death of a container that is gone is nobody's here.
-            self._events = docker.from_env(timeout=_FOR_EVER).api.events(
-                since=int(time.time()), filters=wanted, decode=True
-            )
+            self._api = docker.from_env(timeout=_FOR_EVER).api
+            self._events = self._api.events(since=int(time.time()), filters=wanted, decode=True)
         self._prefix = f"{owner.project}-"
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Listen no longer."""
+        self._events.close()
+        self._thread.join()
+        self._api.close()
 
     def deaths(self) -> Iterator[Death]:
         """Return the deaths that were heard of since the last call; raises DockerFailed once the engine is gone."""

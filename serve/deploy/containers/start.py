@@ -6,6 +6,7 @@ before doctor and plan have passed, and nothing at all with `dry`.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from serve.deploy import memory
@@ -35,36 +36,29 @@ def up(order: Order, reading: Reading, means: Means) -> int:
 
     Raises ConfigError for an image that can't be built yet, before anything is touched.
     """
-    say = means.say
-    try:
-        daemon, sight = _look(order)
-        drafters = order.asked.drafters if order.asked.drafters is not None else not sight.undrafted
-        wanted = order.wanted(drafters=drafters)
-        planned = steps(wanted, sight, order.choice)
-        fit = _examine(order, reading, wanted, sight, means)
-        if fit or order.asked.dry:
-            _check_bases(wanted, planned)
-        if not drafters:
-            say(_off(order, "as it was left" if order.asked.drafters is None else "as asked for"))
-        if order.asked.dry:
-            say("\n".join([f"{'' if fit else 'not '}to be done:", *map(str, planned)]))
-            return 0 if fit else 1
-        if not fit or daemon is None:
+    with ExitStack() as opened:
+        try:
+            daemon = opened.enter_context(closing(Daemon()))
+        except DockerFailed:
+            daemon = None  # the doctor says why
+        try:
+            return _up(order, reading, daemon, means)
+        except (DockerFailed, Ended) as error:
+            means.say(str(error))
             return 1
-        return _bring_up(order, daemon, wanted, means)
-    except (DockerFailed, Ended) as error:
-        say(str(error))
-        return 1
-    except KeyboardInterrupt:
-        name = order.profile.name
-        say(f"\nwhat was started goes on; polydraft up {name} watches it again, polydraft down {name} stops it")
-        return 0
+        except KeyboardInterrupt:
+            name = order.profile.name
+            means.say(
+                f"\nwhat was started goes on; polydraft up {name} watches it again, polydraft down {name} stops it"
+            )
+            return 0
 
 
 def down(order: Order, means: Means) -> int:
     """Stop and remove a profile's containers; volumes and images stay. Returns the exit code."""
     try:
-        take_down(Daemon(), order.wanted(drafters=True), means.say)
+        with closing(Daemon()) as daemon:
+            take_down(daemon, order.wanted(drafters=True), means.say)
     except DockerFailed as error:
         means.say(str(error))
         return 1
@@ -78,12 +72,22 @@ def findings(profile: Profile, reading: Reading, *, serving: bool) -> list[Findi
     return [each for each in examine.judge(profile, reading) if each.check != "memory"]
 
 
-def _look(order: Order) -> tuple[Daemon | None, Sight]:
-    try:
-        daemon = Daemon()
-    except DockerFailed:
-        return None, Sight()  # the doctor says why
-    return daemon, daemon.sight(order.wanted(drafters=True))
+def _up(order: Order, reading: Reading, daemon: Daemon | None, means: Means) -> int:
+    asked = order.asked
+    sight = daemon.sight(order.wanted(drafters=True)) if daemon else Sight()
+    drafters = asked.drafters if asked.drafters is not None else not sight.undrafted
+    wanted = order.wanted(drafters=drafters)
+    planned = steps(wanted, sight, order.choice)
+    fit = _examine(order, reading, wanted, sight, means)
+    if not drafters:
+        means.say(_off(order, "as it was left" if asked.drafters is None else "as asked for"))
+    if asked.dry:
+        means.say("\n".join([f"{'' if fit else 'not '}to be done:", *map(str, planned)]))
+    if fit or asked.dry:
+        _check_bases(wanted, planned)
+    if not fit or daemon is None:
+        return 1
+    return 0 if asked.dry else _bring_up(order, daemon, wanted, means)
 
 
 def _examine(order: Order, reading: Reading, wanted: Stack, sight: Sight, means: Means) -> bool:
@@ -118,7 +122,11 @@ def _check_bases(wanted: Stack, planned: Sequence[Step]) -> None:
 
 
 def _bring_up(order: Order, daemon: Daemon, wanted: Stack, means: Means) -> int:
-    hearing = Hearing(wanted.owner)
+    with closing(Hearing(wanted.owner)) as hearing:
+        return _keep_up(order, daemon, hearing, wanted, means)
+
+
+def _keep_up(order: Order, daemon: Daemon, hearing: Hearing, wanted: Stack, means: Means) -> int:
     while True:
         run = Run(daemon, hearing, wanted, means)
         try:

@@ -1,4 +1,4 @@
-"""A profile that any machine can bring up in containers: gb10, on the recorded reading of such a box, its engine stood in.
+"""A profile that any machine can bring up in containers: gb10, on the reading of such a box, its engine stood in for.
 
 Run as a program it is `polydraft up` of that profile, in a process that tests can interrupt:
 `python -m tests.serve.deploy.containers.standing_in NAME PORT [no-gate] [drafters] [no-drafters] [dry] [detach]`.
@@ -46,7 +46,10 @@ def order(name: str, port: int, *words: str, changed: Profile | None = None) -> 
 
 def means(said: list[str] | None = None) -> Means:
     def say(line: str) -> None:
-        print(line, flush=True) if said is None else said.append(line)
+        if said is None:
+            print(line, flush=True)  # noqa: T201  the program that tests interrupt
+        else:
+            said.append(line)
 
     return Means(ROOT, Path(tempfile.gettempdir()) / "polydraft-test-logs", __version__, say, lambda done, total: None)
 

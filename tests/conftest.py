@@ -28,7 +28,7 @@ def mtp(loop: double.Loop) -> Iterator[double.Engine]:
 
 
 @pytest.fixture(scope="session")
-def docker() -> Iterator[None]:
+def daemon() -> Iterator[None]:
     """A Docker engine that answers, and the images' base; without one the test is skipped, with the reason."""
     try:
         with docker_engine.running():

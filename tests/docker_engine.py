@@ -52,6 +52,9 @@ def running() -> Iterator[None]:
     """See to it that an engine answers: the one that does, or one of our own, which ends with this; else Missing."""
     if shutil.which("docker") is None:
         raise Missing("there is no docker command")
+    version = docker("version", "--format", "{{.Client.Version}}").stdout
+    if docker("buildx", "version").returncode != 0 and int(version.partition(".")[0] or 0) >= 23:
+        raise Missing("docker has no buildx, and a command of this age can't build without")
     if answers():
         yield
         return

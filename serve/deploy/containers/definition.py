@@ -21,7 +21,7 @@ DRAFTERS = "io.polydraft.drafters"
 """The label that says `off` on containers that were made without drafters."""
 
 _COMPOSE = "com.docker.compose"
-_VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
+_VARIABLE = re.compile(r"\$\$|\$\{(\w+):-([^}]*)\}")
 _SECOND = 10**9
 """Nanoseconds, in which Docker's API counts."""
 _UNITS = {"b": 1, "k": 2**10, "kb": 2**10, "m": 2**20, "mb": 2**20, "g": 2**30, "gb": 2**30}
@@ -115,7 +115,7 @@ def volume_labels(owner: Owner, name: str) -> dict[str, str]:
 def _filled(value: Any, given: Mapping[str, str]) -> Any:
     """Put the shell's variables in, as Compose does, and take `$$` for the `$` that it stands for."""
     if isinstance(value, str):
-        return _VARIABLE.sub(lambda found: given.get(found[1]) or found[2], value).replace("$$", "$")
+        return _VARIABLE.sub(lambda found: (given.get(found[1]) or found[2]) if found[1] else "$", value)
     if isinstance(value, Mapping):
         return {key: _filled(each, given) for key, each in value.items()}
     return [_filled(each, given) for each in value] if isinstance(value, list) else value

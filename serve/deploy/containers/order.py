@@ -50,7 +50,7 @@ class Order:
         """Return the containers that are to be, with or without drafters."""
         owner = Owner(self.project, self.profile.name, drafters)
         given = {"POLYDRAFT_PORT": str(self.router.port), "HF_TOKEN": self.router.token}
-        return stack(self.served(drafters=drafters), self.builds, owner, given)
+        return stack(self.profile, self.builds, owner, given)
 
 
 @dataclass(frozen=True, slots=True)

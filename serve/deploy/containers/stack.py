@@ -65,31 +65,37 @@ class Stack:
 def stack(profile: Profile, each: Builds, owner: Owner, given: Mapping[str, str]) -> Stack:
     """Return what a profile's Compose document says is to run; `given` are the shell's variables for it.
 
+    Where the owner has no drafters, what the document says without them; engines that never had any are the same ones.
     Raises ConfigError for what Docker's API can't be told.
     """
-    document = compose_file(profile, each)
-    services: dict[str, dict[str, Any]] = document["services"]
-    plain: dict[str, dict[str, Any]] = compose_file(without_drafters(profile), each)["services"]
+    full, plain = (compose_file(each_way, each) for each_way in (profile, without_drafters(profile)))
+    before, after = full["services"], plain["services"]
+    drafting = {name for name in before if before[name].get("command") != after.get(name, {}).get("command")}
+    served = profile if owner.drafters else without_drafters(profile)
+    services: dict[str, Any] = before if owner.drafters else after
     engines = [name for name in _in_order(services) if name not in (profile.name, f"{profile.name}-plan")]
+    # Only its cap knows of the others, and it keeps to the narrower one.
+    services |= {name: before[name] for name in engines if name in before and name not in drafting}
     router = services[profile.name]
     gated = {key: value for key, value in router.items() if key not in _UNPUBLISHED} | {"restart": "no"}
-    body = profile.served
-    dtype = profile.engine_flags(body, body.engines[0]).get("dtype", "auto")
     defined = tuple(define(owner, name, services[name], given) for name in engines)
     return Stack(
         owner=owner,
         images=_images([services[name] for name in (*engines, profile.name)]),
-        volumes=tuple(document.get("volumes", {})),
+        volumes=tuple(full.get("volumes", {})),
         engines=defined,
-        gate=apart(define(owner, f"{profile.name}-gate", gated, given)) if len(profile.served.lanes) > 1 else None,
+        gate=apart(define(owner, f"{profile.name}-gate", gated, given)) if len(served.served.lanes) > 1 else None,
         router=define(owner, profile.name, router, given),
-        drafting=frozenset(
-            each.name
-            for each in defined
-            if plain.get(each.service, {}).get("command") != services[each.service]["command"]
-        ),
-        dtype="bfloat16" if dtype == "auto" else str(dtype),  # what "auto" takes for every body of ours
+        drafting=frozenset(each.name for each in defined if owner.drafters and each.service in drafting),
+        dtype=_dtype(served),
     )
+
+
+def _dtype(profile: Profile) -> str:
+    """Return what the engines compute in; vLLM's `auto` is bfloat16 for every body that the profiles have."""
+    body = profile.served
+    stated = profile.engine_flags(body, body.engines[0]).get("dtype", "auto")
+    return "bfloat16" if stated == "auto" else str(stated)
 
 
 def without_drafters(profile: Profile) -> Profile:

@@ -28,7 +28,7 @@ from tests.serve.deploy.containers import standing_in
 from tests.serve.deploy.containers.standing_in import PROJECT
 from tests.stack.conftest import free_port
 
-pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("docker")]
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("daemon")]
 
 COMPOSE = Path(sys.executable).with_name("docker-compose")
 NAME = "standin"
@@ -46,7 +46,7 @@ ENTRYPOINT ["python", "/opt/stand-in/stand_in.py"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def images(docker: None) -> Iterator[None]:
+def images(daemon: None) -> Iterator[None]:
     """The router's image, built as `up` builds it, and of it an engine's for each fault."""
     router = next(each for each in standing_in.order(NAME, PORT).wanted(drafters=True).images if "router" in each.name)
     arguments = [word for pair in router.arguments.items() for word in ("--build-arg", "=".join(pair))]
@@ -205,7 +205,7 @@ def described(container: dict[str, Any]) -> dict[str, Any]:
                 for each in container["NetworkSettings"]["Networks"].values()]  # fmt: skip
     (mount,) = [each["Destination"] for each in container["Mounts"] if each["Type"] == "volume"] or [None]
     settings = {key: value for key, value in config.items() if key not in named}
-    settings["Env"] = sorted(config["Env"])
+    settings["Env"] = sorted(each for each in config["Env"] if "=" in each)  # a token that there is none of
     limits = {key: value or None for key, value in host.items() if key not in volatile}
     ports = {port: [each["HostIp"] for each in bound or ()] for port, bound in (host["PortBindings"] or {}).items()}
     return {"config": settings, "host": limits, "ports": ports, "networks": networks, "volume": mount}

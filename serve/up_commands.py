@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-import signal
 from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -80,8 +79,6 @@ def down(profile: Name) -> None:
 
 def _up(wanted: Profile, router: Router, choice: Choice, asked: Asked) -> int:
     start = _start()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
     order = start.Order(pinning.pinned(wanted, pinning.load(ROOT / pinning.PINS)), _builds(), router, choice, asked)
     code: int = start.up(order, start.read(order), _means(wanted))
     return code
@@ -126,7 +123,3 @@ def _refuse(given: Mapping[str, bool], why: str) -> None:
     """Raise ConfigError for options that were given and have no meaning here."""
     if named := [option for option, there in given.items() if there]:
         raise ConfigError(f"{', '.join(named)}: {why}; leave it out")
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

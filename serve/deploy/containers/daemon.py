@@ -1,14 +1,16 @@
 """The Docker engine, asked and told through its SDK: the one module that touches containers. Decides nothing.
 
-Whatever Docker refuses becomes `DockerFailed`, with Docker's own words. Images are built by Docker's command, since the
-SDK has no BuildKit.
+Whatever Docker refuses becomes `DockerFailed`, with Docker's own words. Images are built by Docker's command, and
+commands run in containers, by Docker's own command: the SDK has no BuildKit, and leaves such a command's socket open.
 """
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import docker
 import requests
@@ -164,18 +166,23 @@ class Daemon:
 
     def run(self, name: str, command: list[str], say: Say) -> int:
         """Run a command in a container, passing on what it prints line by line, and return its exit code."""
+        whole = ["docker", "exec", name, *command]
+        try:
+            with subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:  # noqa: S603
+                for line in running.stdout or ():
+                    say(line.rstrip("\n"))
+        except OSError as error:
+            raise DockerFailed(f"docker exec: {error.strerror}") from error
+        return running.returncode
+
+    def events(self, profile: str, since: int) -> list[dict[str, Any]]:
+        """Return what happened to a profile's containers since a second of the clock's: who died, and how.
+
+        What happened in the second that it is now comes with the next one: Docker counts whole ones.
+        """
+        filters = {"type": ["container"], "event": ["die", "kill", "oom"], "label": [f"{labels.PROFILE}={profile}"]}
         with mapped():
-            started = self._api.exec_create(name, command)["Id"]
-            rest = ""
-            with closing(self._api.exec_start(started, stream=True)) as printed:
-                for piece in printed:
-                    *lines, rest = (rest + piece.decode("utf-8", errors="replace")).split("\n")
-                    for line in lines:
-                        say(line)
-            if rest:
-                say(rest)
-            code: int = self._api.exec_inspect(started)["ExitCode"]
-        return code
+            return list(self._api.events(since=since, until=int(time.time()), filters=filters, decode=True))
 
     def _image(self, name: str) -> SeenImage | None:
         with mapped():

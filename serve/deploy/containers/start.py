@@ -5,9 +5,12 @@ before doctor and plan have passed, and nothing at all with `dry`.
 """
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from types import FrameType
 
 from serve.deploy import memory
 from serve.deploy.containers import deaths
@@ -37,6 +40,7 @@ def up(order: Order, reading: Reading, means: Means) -> int:
     Raises ConfigError for an image that can't be built yet, before anything is touched.
     """
     with ExitStack() as opened:
+        opened.enter_context(_interruptible())
         try:
             daemon = opened.enter_context(closing(Daemon()))
         except DockerFailed:
@@ -70,6 +74,22 @@ def findings(profile: Profile, reading: Reading, *, serving: bool) -> list[Findi
     if serving:
         reading = replace(reading, ports=dict.fromkeys(reading.ports, ""))
     return [each for each in examine.judge(profile, reading) if each.check != "memory"]
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have what ends a service interrupt as Ctrl-C does."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, _interrupt) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _up(order: Order, reading: Reading, daemon: Daemon | None, means: Means) -> int:
@@ -122,11 +142,8 @@ def _check_bases(wanted: Stack, planned: Sequence[Step]) -> None:
 
 
 def _bring_up(order: Order, daemon: Daemon, wanted: Stack, means: Means) -> int:
-    with closing(Hearing(wanted.owner)) as hearing:
-        return _keep_up(order, daemon, hearing, wanted, means)
-
-
-def _keep_up(order: Order, daemon: Daemon, hearing: Hearing, wanted: Stack, means: Means) -> int:
+    name = order.profile.name
+    hearing = Hearing(lambda since: daemon.events(name, since), order.project, time.time())
     while True:
         run = Run(daemon, hearing, wanted, means)
         try:

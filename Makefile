@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 MARKERS ?= not slow and not docker
+# How many tests run at once that need no engine: most of them wait. A real engine has the machine for itself.
+WORKERS ?= 3
 # What `bench-engine` runs with, and on: the demo's models (toy) or Gemma 4 26B-A4B's shape (real).
 ENGINE_PYTHON ?= python3
 FAMILY ?= real
@@ -22,7 +24,8 @@ demo: setup  ## start three real engines on the CPU and the router on 127.0.0.1:
 
 test: .venv/test .venv-engine .cache/helm debian-tools  ## run every check and every test, the real engine's included
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -m "$(MARKERS)"
+	@$(BIN)/python -m pytest -m "not engine and ($(MARKERS))" -n $(WORKERS) --dist loadfile; failed=$$?; \
+	$(BIN)/python -m pytest -m "engine and ($(MARKERS))" && exit $$failed
 	@echo "NO CONTAINER WAS RUN: those tests take a quarter of an hour and have a target of their own, make test-docker"
 
 # -rs: what was skipped, and why, comes at the end.
@@ -39,7 +42,7 @@ check: .venv/test .cache/helm  ## run the static checks: format, lint, types, im
 	@$(BIN)/polydraft render --check && echo "rendered files: ok"
 
 fast: .venv/test .cache/helm debian-tools  ## run the tests that need no engine
-	@$(BIN)/python -m pytest -m "not engine and not slow and not docker"
+	@$(BIN)/python -m pytest -m "not engine and not slow and not docker" -n $(WORKERS) --dist loadfile
 
 engine-test: .venv/test .venv-engine debian-tools  ## run the tests that need the real engine
 	@$(BIN)/python -m pytest -m "engine and not slow and not docker"

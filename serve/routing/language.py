@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 
-from serve.routing import greetings, letters, romanised, script, siblings, words
+from serve.routing import cyrillic, greetings, letters, romanised, script, siblings, words
 
 Identify = Callable[[str], Sequence[tuple[str, float]]]
 """A model: prose in, (tag of one of `MODELLED`, probability) out, the likeliest first."""
@@ -45,9 +45,8 @@ _SIBLINGS = frozenset(
     map(frozenset, (("da", "no"), ("cs", "sk"), ("hr", "sr"), ("hr", "sl"), ("id", "ms"), ("mk", "sr")))
 )
 """Pairs so alike that a single word of the one outweighs the model's word for the other."""
-CYRILLIC = frozenset({"ru", "uk", "bg", "mk", "be", "kk", "mn", "sr"})
 _WRITTEN_IN = {
-    "Cyrl": CYRILLIC,
+    "Cyrl": cyrillic.CYRILLIC,
     "Arab": frozenset({"ar", "fa", "ur"}),
     "Deva": frozenset({"hi", "mr", "ne"}),
 }
@@ -104,7 +103,7 @@ def possible(text: str) -> frozenset[str]:
     """Name the languages that share the text's script and don't lack a letter of it; those of Latin script are one."""
     seen = script.dominant(text[:_READ], latin_is_sentence=True)
     if seen.tag == "Cyrl":
-        return _possible(text, 0, {})
+        return cyrillic.possible(text, 0, {})
     return _WRITTEN_IN.get(seen.tag, _LATIN if seen.tag == "Latn" else frozenset({seen.tag}))
 
 
@@ -162,7 +161,7 @@ def _ranked(text: str, found: dict[str, int], identify: Identify) -> Sequence[tu
     ranked = identify(text[:_MODEL_READS])
     if ranked[0][0] in ("mr", "ne") and ranked[0][1] < _DOUBTFUL and not found:
         return [("hi", sum(p for _, p in ranked))]  # its neighbours are asked in too seldom to be guessed at
-    if ranked[0][0] == "bg" and ranked[0][1] < letters.CERTAIN and not found and not _BULGARIAN.search(text):
+    if ranked[0][0] == "bg" and ranked[0][1] < letters.CERTAIN and not found and not cyrillic.BULGARIAN.search(text):
         share = sum(p for tag, p in ranked if tag in ("bg", "ru"))
         return [("ru", share), *(r for r in ranked[1:] if r[0] != "ru")]
     if ranked[0][0] == "gl" and ranked[0][1] < letters.CERTAIN and not siblings.shows(text, "gl"):
@@ -185,64 +184,6 @@ def _without_galician(text: str, ranked: Sequence[tuple[str, float]]) -> Sequenc
 
 _SHARE = 0.15  # probability
 _GALICIAN = re.compile(r"\b(?:[aoe]|os|ao|d[oa]s?) ", re.IGNORECASE)  # small words that tell it from Spanish
-
-
-# What a Bulgarian phrase seldom lacks, and without which Russian, more asked in, is as likely.
-_BULGARIAN = re.compile(
-    r"ъ(?![еёюя])|\w{2}(?:ата|ята|ото|ето|ите|ият|ския|ам|иш)\b|\b(?:се|си|от|със|във|без)\b", re.IGNORECASE
-)
-
-# Letters of few Cyrillic languages: whoever lacks a letter that is there is out.
-_CYRILLIC = (
-    ("ђћ", {"sr"}),
-    ("ѓќѕ", {"mk"}),
-    ("јљњџ", {"sr", "mk"}),
-    ("ў", {"be"}),
-    ("їє", {"uk"}),
-    ("і", {"uk", "be", "kk"}),
-    ("қғңұһә", {"kk"}),
-    ("өү", {"kk", "mn"}),
-    ("ыэ", {"ru", "be", "kk", "mn"}),
-    ("ё", {"ru", "be", "mn", "kk"}),
-    ("щ", {"ru", "uk", "bg", "kk"}),
-    ("ъ", {"ru", "bg", "mn", "kk"}),
-    ("ьюяй", {"ru", "uk", "bg", "be", "kk", "mn"}),
-)
-_HARD = re.compile("ь(?!о)", re.IGNORECASE)  # Bulgarian writes the soft sign before one vowel alone
-
-_IN_U = r"\b(?!{0})\w{{3,}}у\b"  # the end of a Serbian object, which neither neighbour declines
-_NOT_BULGARIAN = re.compile(
-    r"\b(?:како|шта|ко|где|кад|када|јер|преко|преку|зашто|каде|кој|која|који|које|колку|дека)\b|"
-    r"\b(?:для|если|чтобы|это|этот|эта|эти|этого|нужно|можно|найди|реши|тему|теме|методом)\b|"
-    r"\b(?!много\b|немного\b|строго\b|дълго\b)\w{3,}(?:ого|его|ому|ему|ами|ями|тся|ую|юю)\b|"
-    + _IN_U.format("срещу|върху|между|помежду|измежду|бижу|гуру|табу|тату|шоу")
-)
-_NOT_MACEDONIAN = re.compile(
-    r"\b(?:шта|ко|где|кад|када|преко)\b|\w{2,}ити\b|"
-    + _IN_U.format(r"ме[ѓг]у|поме[ѓг]у|преку|многу|\w*колку|толку|бижу|гуру|табу|тату|шоу")
-)
-
-
-def _possible(text: str, letters: int, found: dict[str, int]) -> frozenset[str]:
-    """Leave out the Cyrillic languages that letters rule out by being there or, beyond a few words, by not."""
-    lowered = text.lower()
-    present = set(lowered)
-    left = set(_WRITTEN_IN["Cyrl"])
-    for own, tags in _CYRILLIC:
-        if not present.isdisjoint(own) and left & tags:
-            left &= tags
-    if "ь" in present and _HARD.search(text):
-        left.discard("bg")
-    if "bg" in left and _NOT_BULGARIAN.search(lowered):
-        left.discard("bg")
-    if "mk" in left and len(left) > 1 and _NOT_MACEDONIAN.search(lowered):
-        left.discard("mk")
-    listed = found.keys() & left
-    if letters >= 35 and "і" not in present and "ї" not in present:
-        left -= {"uk", "be"}
-    if letters >= 20 and present.isdisjoint("ъщьюяйыэё") and (not listed or listed & {"sr", "mk"}):
-        left &= {"sr", "mk"}
-    return frozenset(left) or _WRITTEN_IN["Cyrl"]
 
 
 def _weighed(text: str, ranked: Sequence[tuple[str, float]], letters: int, written: frozenset[str] | None) -> str:
@@ -283,7 +224,7 @@ _PERSIAN = re.compile("[پچژگکی]")
 def _written(text: str, seen: script.Script, found: dict[str, int]) -> frozenset[str] | None:
     """Name the languages of a shared script, less those that the text's letters rule out; none for Latin script."""
     if seen.tag == "Cyrl":
-        return _possible(text, seen.letters, found)
+        return cyrillic.possible(text, seen.letters, found)
     written = _WRITTEN_IN.get(seen.tag)
     return written - {"ar"} if written and seen.tag == "Arab" and len(_PERSIAN.findall(text)) > 1 else written
 

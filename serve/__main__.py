@@ -244,7 +244,7 @@ def gate(
 cli.add_typer(key_commands.cli, name="keys")
 
 
-@cli.command()
+@cli.command(hidden=True)  # the list of commands has to fit a screen
 def version() -> None:
     """Print the version. Example: polydraft version"""
     _say(__version__)

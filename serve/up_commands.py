@@ -31,28 +31,25 @@ Name = Annotated[str, typer.Argument(help="A profile's name, such as cpu.")]
 
 def up(
     profile: Name,
-    host: Annotated[str, typer.Option(help="Address of the router; containers have loopback's.")] = _LOOPBACK,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Router's address; loopback in containers.", show_default=False)
+    ] = _LOOPBACK,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Router's port.")] = 8000,
     engine_port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Port of the first engine; the others follow. Not for containers.")
+        int, typer.Option(min=1, max=65535, help="First engine's port; cpu alone.", show_default=False)
     ] = FIRST_ENGINE_PORT,
-    vllm: Annotated[Path, typer.Option(help="vLLM's command. Not for containers.")] = _VLLM,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and touch nothing.")] = False,
+    vllm: Annotated[Path, typer.Option(help="vLLM's command; cpu alone.", show_default=False)] = _VLLM,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; touch nothing.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="End once it serves; nobody watches then.")] = False,
-    gate: Annotated[bool, typer.Option(help="Prove every lane lossless before the router starts.")] = True,
-    drafters: Annotated[
-        bool | None, typer.Option(help="Speculate or not; as it was left, without either of these.")
-    ] = None,
+    gate: Annotated[
+        bool, typer.Option(help="Prove lanes lossless before anybody is served.", show_default=False)
+    ] = True,
+    drafters: Annotated[bool | None, typer.Option(help="Speculate; without either, as it was left.")] = None,
     build: Annotated[bool, typer.Option("--build", help="Build the images, even if they are there.")] = False,
-    registry: Annotated[
-        str, typer.Option(help="Pull the images from there instead, such as registry.example/team/.")
-    ] = "",
+    registry: Annotated[str, typer.Option(help="Pull images from there: registry.example/team/.")] = "",
     hf_token: Annotated[str, typer.Option(envvar="HF_TOKEN", help="The model hub's token; better as HF_TOKEN.")] = "",
 ) -> None:
-    """Run a profile's engines and the router on this machine: as processes without a GPU, else in containers.
-
-    Example: polydraft up cpu
-    """
+    """Run a profile's engines and the router on this machine. Example: polydraft up cpu"""
     wanted = profiles.load_named(profile)
     if wanted.host.accelerator == "cpu":
         contained = {"--detach": detach, "--no-gate": not gate, "--build": build, "--registry": bool(registry)}

@@ -39,7 +39,7 @@ def test_there_is_completion_for_shells() -> None:
     assert "--install-completion" in shown.output
 
 
-PROGRESS = "from serve.__main__ import _progress\nfor done in range(1, 41): _progress(done, 40)"
+PROGRESS = "from serve.progress import show\nfor done in range(1, 41): show(done, 40)"
 
 
 def test_progress_is_a_line_every_tenth_of_the_way_where_there_is_no_terminal() -> None:

@@ -17,9 +17,10 @@ from serve.deploy.containers import deaths
 from serve.deploy.containers.daemon import Daemon, DockerFailed
 from serve.deploy.containers.hearing import Hearing
 from serve.deploy.containers.order import Means, Order
-from serve.deploy.containers.run import Ended, Run, Undraftable, take_down
+from serve.deploy.containers.run import Run, take_down
 from serve.deploy.containers.stack import Stack
 from serve.deploy.containers.steps import Do, Sight, Step, steps
+from serve.deploy.containers.tend import Ended, Undraftable
 from serve.deploy.doctor import examine, finding, look
 from serve.deploy.doctor.finding import Finding
 from serve.deploy.profile import Profile

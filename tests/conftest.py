@@ -1,11 +1,16 @@
-"""Fixtures of all tests with engine doubles: a loop in a thread, and two engines on it. And a Docker engine."""
+"""What all tests share: no time limit on a made-up example, engine doubles on a loop in a thread, a Docker engine."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests import docker_engine
 from tests.serve import double
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("no time limit", deadline=None)
+settings.load_profile("no time limit")
 
 
 @pytest.fixture(scope="session")

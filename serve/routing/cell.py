@@ -17,6 +17,7 @@ from serve.routing.instruction import instruction_of, other_end
 from serve.routing.language import UNDETERMINED, Identify, language_of
 from serve.routing.prose import Prose, edges, read, without_quotations
 from serve.routing.shapes import as_chat
+from serve.routing.siblings import are_alike
 from serve.routing.spoken import ASKED, round_message, spoken
 from serve.routing.wording import NOTHING, Wording, wording
 
@@ -160,7 +161,7 @@ def _edited(instruction: str, prose: Prose, identify: Identify) -> str:
         return named
     language = language_of(material, identify)
     asked_in = language_of(order, identify)
-    if language == UNDETERMINED:
+    if language == UNDETERMINED or are_alike(language, asked_in):
         return asked_in
     # Faulty text is hard to tell: where there is little, it takes two sure words to overrule the question's language.
     sure = len(material) >= 40 or not material.isascii() or words.count(material).get(language, 0) >= 2

@@ -60,7 +60,7 @@ def possible(text: str, letters: int, found: Mapping[str, int]) -> frozenset[str
     if "mk" in left and len(left) > 1 and _NOT_MACEDONIAN.search(lowered):
         left.discard("mk")
     listed = found.keys() & left
-    if letters >= 35 and "і" not in present and "ї" not in present:
+    if letters >= 35 and "і" not in present and "ї" not in present and not listed & {"uk", "be"}:
         left -= {"uk", "be"}
     if letters >= 20 and present.isdisjoint("ъщьюяйыэё") and (not listed or listed & {"sr", "mk"}):
         left &= {"sr", "mk"}

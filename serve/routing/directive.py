@@ -35,6 +35,8 @@ _USERS_OWN = re.compile(
     r"|in (?:whatever|any|whichever) language|match(?:es|ing)? the (?:user'?s )?language"
     r"|in der sprache de[sr]|dans la langue d|en el idioma del? |en el mismo idioma|na língua do|nella lingua d"
 )
+_NUMERALS = re.compile(r"[\w-]* (?:numer|digit|number|figure|ziff|zahl|siffr|tall?\b|cijfer|rakam|cyfr|číslic)")
+_DIGITS_OF = ("chiffres ", "números ", "numeros ", "cifras ", "algarismos ", "cifre ", "numeri ")
 _ITALY, _FRENCH_IN = "italien", ("en ", "l'", "l’")  # a country in German and Scandinavian
 
 
@@ -55,7 +57,7 @@ def target(instruction: Wording) -> str | None:
     named = mentions(instruction)
     if not named or _USERS_OWN.search(lowered):
         return None
-    return directive_given.target(lowered) or _ordered(named)
+    return directive_given.target(lowered) or _ordered(named) or _for_whom(lowered, named)
 
 
 def _ordered(named: list[Mention]) -> str | None:
@@ -67,6 +69,15 @@ def _ordered(named: list[Mention]) -> str | None:
             if mention is not named[-1] and _TRANSLATE.search(mention.before):
                 break
     return last
+
+
+_FOR = re.compile(r"\btranslat\w*\b[^.:?\n]{0,30}\bfor (?:my|our|the|an?|some|this|his|her|their) (?:\w+ )?$")
+
+
+def _for_whom(text: str, named: list[Mention]) -> str | None:
+    """Name the language of somebody for whom a text is translated: "translate this for my German landlord"."""
+    first = named[0]
+    return _variant(first.name, first.before, first.after) if _FOR.search(text, 0, first.start) else None
 
 
 def mentions(instruction: Wording) -> list[Mention]:
@@ -98,6 +109,7 @@ def _places(text: str, word: str) -> list[int]:
         at = find(word)
         end = at + len(word)
         whole = not text[max(0, at - 1) : at].isalpha() and not text[end : end + 1].isalpha()
+        whole = whole and not _NUMERALS.match(text, end) and not text.endswith(_DIGITS_OF, 0, at)
         noun = not NAMES[word].noun or _LANGUAGE_NOUN.match(text, end)
         if whole and noun and (word != _ITALY or text[:at].endswith(_FRENCH_IN)):
             found.append(at)

@@ -8,6 +8,7 @@ import re
 from typing import NamedTuple
 
 from serve.routing.inflection import HAN_NAMES, HANGUL_NAMES
+from serve.routing.script import dominant
 
 _LONGEST = max(map(len, [*HAN_NAMES, *HANGUL_NAMES]))
 _HAN_END = re.compile(f"[{''.join(sorted({name[-1] for name in HAN_NAMES}))}]")
@@ -77,7 +78,17 @@ class _Mention(NamedTuple):
 
 
 def target(text: str) -> str | None:
-    """Name the language that the text asks for, or say that it asks for none."""
+    """Name the language that the text asks for, or say that it asks for none. Chinese is of the script it asks in."""
+    tag = _asked_for(text)
+    if tag == "zh-Hans" and not _SIMPLIFIED.search(text):
+        return "zh-Hant" if dominant(text, latin_is_sentence=False).tag in ("zh-Hant", "yue") else tag
+    return tag
+
+
+_SIMPLIFIED = re.compile("[简簡][体體中]")
+
+
+def _asked_for(text: str) -> str | None:
     last: str | None = None
     for mention in _mentions(text, _HAN_END, HAN_NAMES):
         if _TRANSLATED_INTO.search(mention.before) and _NO_QUESTION.match(mention.after):

@@ -37,6 +37,10 @@ _BEYOND_DOUBT = 0.99  # probability against which two words say nothing
 _MANY = 3  # words that no title is so sure to have
 _TWO_WORDS = 3.0  # of `words.weigh`: what two small words of few languages weigh
 _DOUBTFUL = 0.5  # probability below which the model's word says nothing against another sign
+_BESIDE_HINDI = {
+    "mr": letters.CERTAIN,
+    "ne": _DOUBTFUL,
+}  # the same, against Hindi
 _READ = 400  # characters
 _MODEL_READS = 80  # characters: of 21,000 labelled requests one comes out better with 100, and each costs 0.2 us
 _FEW_WORDS, _WORD_ALONE = 0.17, 0.33  # probability of which a guess is taken; one word is less to go by
@@ -159,7 +163,7 @@ def _among_terms(text: str) -> str | None:
 def _ranked(text: str, found: dict[str, int], identify: Identify) -> Sequence[tuple[str, float]]:
     """Ask the model; Malay is Indonesian unless a word of its own says otherwise, for the model only guesses there."""
     ranked = identify(text[:_MODEL_READS])
-    if ranked[0][0] in ("mr", "ne") and ranked[0][1] < _DOUBTFUL and not found:
+    if ranked[0][0] in _BESIDE_HINDI and ranked[0][1] < _BESIDE_HINDI[ranked[0][0]] and not found:
         return [("hi", sum(p for _, p in ranked))]  # its neighbours are asked in too seldom to be guessed at
     if ranked[0][0] == "bg" and ranked[0][1] < letters.CERTAIN and not found and not cyrillic.BULGARIAN.search(text):
         share = sum(p for tag, p in ranked if tag in ("bg", "ru"))
@@ -183,7 +187,7 @@ def _without_galician(text: str, ranked: Sequence[tuple[str, float]]) -> Sequenc
 
 
 _SHARE = 0.15  # probability
-_GALICIAN = re.compile(r"\b(?:[aoe]|os|ao|d[oa]s?) ", re.IGNORECASE)  # small words that tell it from Spanish
+_GALICIAN = re.compile(r"\b(?:[oe]|os|ao|d[oa]s?) ", re.IGNORECASE)  # small words that tell it from Spanish
 
 
 def _weighed(text: str, ranked: Sequence[tuple[str, float]], letters: int, written: frozenset[str] | None) -> str:

@@ -57,7 +57,7 @@ def another(message: str) -> str:
     return message[len(head) + 1 :].strip()
 
 
-_GIVEN = re.compile(r"[:：\n]\s*")
+_GIVEN = re.compile(r"[:：\n]\s*|(?<=[?？])\s*(?=\S)")
 _LONGEST_TEXT = 400  # characters of a message that is taken for the next text
 _ASKS = re.compile(
     r"[?？]\s*$|^\W*(?:and|now|tell|explain|give|write|make|show|list|suggest|what|why|how|which|who|is|are|can|could|do"
@@ -86,7 +86,7 @@ def may_go_on(earlier: str, answer: str, message: Wording) -> bool:
     """Say whether an order to translate, given with its text, may hold for a message that names no task."""
     if not earlier or not answer or not 1 < len(message.text) <= _LONGEST_TEXT:
         return False
-    if ":" not in earlier and "：" not in earlier and "\n" not in earlier:
+    if not any(mark in earlier for mark in ":：\n?？"):
         return False
     order, text = given(earlier[:_LONGEST_TEXT])
     if not text or len(order) > _LONGEST or not directive.translates(wording(order)):

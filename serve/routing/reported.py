@@ -12,7 +12,7 @@ _SHORT = 300  # characters
 _LEADING = re.compile(r"[^:]{2,40}?(?= ?:|\s+[\"'(]?(?:[A-Z0-9]|\S*[^\w\s,;.?!]\S))")
 _TRAILING = re.compile(r"(?:(?:^|\s)[^\W\d_]+[#+]*(?:['’-][^\W\d_]+)*,?){1,5}[\s?!.]*$")
 _ENDS = (5, 4, 3, 2)  # words
-_SPOKEN, _TOLD = 5, 8  # English words that no message has where the text opens in English, and where it does not
+_SPOKEN, _TOLD = 4, 8  # English words that no message has where the text opens in English, and where it does not
 
 
 def language_around(text: str, identify: Identify) -> str:

@@ -52,13 +52,15 @@ _WORDS = {
         " napiši ali pri ima moj"
     ),
     "da": (
-        "af hvad mig dig noget nogle hvornår hvorfor uden efter sætning svar brug bruge hjælp vejr lige deres"
-        " også blive gør gøre mellem ud op ned tilføj sluk afspil gerne omskriv sjov indhold præcis bogstaver"
-        " afsnit gik fik igår derhen nej bliver mere"
+        "af hvad mig dig noget nogle hvornår hvorfor uden efter sætning brug bruge hjælp vejr lige deres"
+        " også blive gør gøre mellem ud op ned opgave opgaver opgaven spørgsmål sprog uge arbejder arbejde vigtig"
+        " vigtigste viden forskel fortæl skrivning læsning lave tilføj sluk afspil gerne omskriv sjov indhold præcis"
+        " bogstaver afsnit gik fik igår derhen nej bliver mere"
     ),
     "no": (
-        "av hva meg deg noe noen hvorfor uten etter setning bruke bruk hjelp bare deres også bli gjør gjøre"
-        " mellom ut opp ned nå legg skru gjerne morsom nøyaktig øyeblikk hvilken gikk fikk dit nei blir mer"
+        "av hva meg deg noe noen hvorfor uten etter setning bruke bruk hjelp deres også bli gjør gjøre"
+        " mellom ut opp ned oppgave oppgaver oppgaven oppgavene spørsmål språk uke jobber arbeid viktig viktigste"
+        " kunnskap forskjell fortell skriving lesing lage nå legg skru gjerne nøyaktig øyeblikk gikk fikk nei blir mer"
     ),
     "et": (
         "mis mida kes kas kuidas miks millal kus milline see seda selle selles need neid ning aga või kui oma ka"
@@ -87,7 +89,10 @@ _LETTERS = {
     "sk": "[ľĺŕôä]",
     "hr": r"ije[mdčsštvklbpz]|[mpstv]je(?=\w)",  # Serbian in Latin letters writes e: vreme, mesto
     "sr": r"\b(?:da li\b|vreme\b|sneg|svetl|mesec|pesm|posle|sled|obavešt|podset|nedelj|videl|vežb|devoj)",
+    "da": r"\w{3}(?:hed|skab)(?:en|et|er|erne)?\b",
+    "no": r"\w{3}(?:het|skap)(?:en|et|er|ene)?\b",
     "et": "õ",
+    "fi": "y[öäy]?",  # which Estonian has in names alone
     "ca": r"[àèòïç]|l·l|ny\b",
     "pt": "[ãõ]",
     "es": "¿|¡|ción",
@@ -119,6 +124,11 @@ def _own_words() -> dict[str, frozenset[str]]:
 
 _OWN = _own_words()
 _MARKS = {tag: re.compile(pattern) for tag, pattern in _LETTERS.items()}
+
+
+def are_alike(one: str, other: str) -> bool:
+    """Say whether two languages are of one family, of which faulty text is easily taken for the other."""
+    return one != other and other in FAMILY.get(one, ())
 
 
 def told(text: str, guess: str) -> str:

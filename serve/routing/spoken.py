@@ -4,6 +4,8 @@ What was asked last decides; where it says too little, the answer before it; the
 for English, since English ones stand before users of every language.
 """
 
+import re
+
 from serve.routing import directive, words
 from serve.routing.asking import asking
 from serve.routing.conversation import Conversation
@@ -60,6 +62,7 @@ def round_message(conversation: Conversation, asked: str, language: str, identif
     return language if around == UNDETERMINED else around
 
 
+_CHINESE = ("zh-Hans", "zh-Hant", "yue")
 _SURE = 0.6  # probability at which even a short answer's language is believed
 
 
@@ -70,7 +73,10 @@ def _before(conversation: Conversation, identify: Identify) -> str:
     answer = "\n".join(read(conversation.answer).paragraphs)
     if sum(map(str.isalpha, answer)) < 2:
         return _asked_before(conversation.earlier, identify)
-    language = language_of(edges(answer, 150), identify)
+    language = language_of(edges(answer, 150), identify, chinese="zh")
+    if language == "zh":
+        earlier = _asked_before(conversation.earlier, identify)
+        return earlier if earlier in _CHINESE else "zh-Hans"
     mixed = answer[0] >= "\u0370" and dominant(answer[:_TERMS], latin_is_sentence=True).tag == "Latn"
     doubtful = len(answer) < _SHORT_ANSWER and identify(answer)[0][1] < _SURE
     if (doubtful or mixed) and conversation.earlier:
@@ -115,7 +121,7 @@ def _opens_in(asked: str, before: str) -> bool:
     letters = "".join(c for c in asked if c >= "\u0370" and c.isalpha())
     seen = possible(letters)
     same = before in seen or (before in _IDEOGRAPHIC and not seen.isdisjoint(("zh", *_IDEOGRAPHIC)))
-    return same and len(letters) > 1 and possible(asked) != seen
+    return same and (len(letters) > 1 or asked[1:2] == " ") and possible(asked) != seen
 
 
 def _foreign(language: str) -> str:
@@ -142,9 +148,14 @@ def _stays(conversation: Conversation, language: str, before: str, identify: Ide
 
 
 _CHANGE = 60  # characters of a wish about the answer before
+_EASTERN_QUESTION = re.compile(
+    "什么|什麼|甚麼|吗|嗎|怎么|怎麼|怎样|怎樣|会不会|會不會|是不是|能不能|为什么|為什麼|为何|為何|几个|幾個|哪"
+    "|何です|ですか|ますか|なぜ|どう|どんな|って何|뭐|무슨|무엇|어떻게|왜|어떤|인가요|나요"
+)  # questions of languages that often leave the mark out
 _ROLE = 200  # characters of an order to translate that describes more than one text's translation
 
 
 def _works_on(message: str) -> bool:
     """Say whether a follow-up wants the answer changed or carried on, and asks nothing new: "make it shorter"."""
-    return len(message) < _CHANGE and not message.rstrip().endswith(("?", "？"))
+    asks = message.rstrip().endswith(("?", "？")) or _EASTERN_QUESTION.search(message)
+    return len(message) < _CHANGE and not asks

@@ -29,7 +29,7 @@ _LISTS = {
     " quick kitchen door doors bedroom bathroom unlock converting sorting detecting removing adding creating"
     " checking reading writing finding replacing splitting counting comparing choosing printing drawing"
     " deleting queries values characters columns rows implement remove unexpected toppings cheap healthy weird"
-    " funny strange advice",
+    " funny strange advice getting",
     "de": "fehler rezept reise planen beste bester bestes geschenk einfach einfaches der das und ist nicht"
     " ich du wie warum wer wann wo welche welcher welches eine einen einem einer auf"
     " für mit von zu zum zur kannst können bitte danke vielen hallo erkläre erklär nenne gib mir mein"
@@ -54,7 +54,8 @@ _LISTS = {
     " dix mots mot phrase temps année années jour vie monde ville pays livre même nouveau grand petit peu"
     " bien mal alors maintenant ici là avant soyez proposez options répondez demande première raisons"
     " façons étapes synonymes chien chat trouvez donnez écrivez expliquez décrivez utilisez faites vos nos"
-    " leurs or possible format us combien font lequel laquelle synonyme recettes horaires météo maman demain convertis",
+    " leurs or possible format us combien font lequel laquelle synonyme recettes horaires météo maman demain convertis"
+    " traduire traduction",
     "es": "receta fácil regalo regalos viaje barato barata casero casera el los las una es por qué"
     " cómo cuál cuándo quién dónde con para pero más muy y del al gracias hola"
     " muchas puedes lista puede dame cuéntame escribe explica explícame háblame mi tu eres soy sigue sí hoy está"
@@ -178,6 +179,8 @@ _MALAY = (
     " borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan peguam mahkamah basikal rosak ringgit"
     " pengaturcara rentetan bahawa sebarang langsir bilik padamkan filem pengarah tandas ejaan senarai"
     " tetapan pejabat perkakasan"
+    " bolehkah mengapakah menerangkan bercakap ketawa akaun pengasas karangkan cadangkan perubatan bergurau berkahwin"
+    " maklumat perniagaan pelancongan kewangan ubat resipi peperiksaan temuduga jimat kaunter perbualan kebangsaan"
 )
 _INDONESIAN = "bisa karena mobil kantor banget nggak gak enggak ngga sih dong deh gue udah silakan gimana kuliah rupiah"
 
@@ -193,7 +196,7 @@ ROMANISED = {
         " hatao banao banaye banau banaun rakhna rakhni thik accha acha achha acchi achhi sirf kitna kitni"
         " kitne matlab yaar aapka aapke aapki kisi kisko kiska kiske konsa kaunsa kaunsi kripya dhanyavaad shukriya"
         " namaste milega milegi chalega chalta chalao sikhna seekhna padhna padhai padhu khane dekho dekhna bolna"
-        " bolte gaye dijiye dedo deta dete karu karun karni karne unhe inhe jisme isme usme"
+        " bolte gaye lagta lagti lagega lagegi dijiye dedo deta dete karu karun karni karne unhe inhe jisme isme usme"
     ),
     "bn": (
         "kivabe kibhabe jonno korbo korun korchi korben kemon kothay lagbe parbo parchi parbe parben ebong"
@@ -210,7 +213,9 @@ _SMALL = {
     " tempoh syarikat biasiswa cukai universiti tarikh borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan"
     " pengaturcara rentetan bahawa sebarang langsir bilik padamkan filem pengarah tandas ejaan senarai tetapan"
     " pejabat perkakasan"
-    " peguam mahkamah basikal esok isnin khamis jumaat mesyuarat jururawat emel perisian rosak ringgit nombor",
+    " peguam mahkamah basikal esok isnin khamis jumaat mesyuarat jururawat emel perisian rosak ringgit nombor"
+    " bolehkah mengapakah menerangkan bercakap ketawa akaun pengasas karangkan cadangkan perubatan bergurau berkahwin"
+    " maklumat perniagaan pelancongan kewangan ubat resipi peperiksaan temuduga jimat kaunter perbualan kebangsaan",
     "tl": "ang ng mga ano paano bakit sino kailan saan ako ikaw siya kami tayo kayo sila ito iyan hindi oo po salamat"
     " kumusta kamusta gusto pwede puwede ba ko mo niya natin namin para ngayon bukas isang lang naman yung",
     "sw": "ni nini vipi kwa nini habari asante tafadhali mimi wewe yeye sisi hii hiyo ya wa na katika jinsi gani je"

@@ -39,7 +39,7 @@ FROM {BASE}
 RUN python -c "import ctypes; ctypes.CDLL('libnuma.so.1')" 2>/dev/null \\
     || (apt-get update -qq && apt-get install -y -qq --no-install-recommends libnuma1)
 RUN mkdir -p /cache && chown 2000:0 /cache && chmod 2775 /cache && mkdir /opt/vllm \\
-    && printf '#!/usr/bin/env python\\nfrom vllm.entrypoints.cli.main import main\\nmain()\\n' >/usr/bin/vllm \\
+    && printf '#!/usr/bin/env python\\nfrom vllm.entrypoints.cli.main import main\\nif __name__ == "__main__":\\n    main()\\n' >/usr/bin/vllm \\
     && chmod 755 /usr/bin/vllm
 COPY images/demo /opt/polydraft/images/demo
 ENV PYTHONPATH=/opt/vllm HOME=/cache USER=vllm VLLM_CACHE_ROOT=/cache/vllm TORCHINDUCTOR_CACHE_DIR=/cache/inductor \\

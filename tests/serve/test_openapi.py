@@ -59,7 +59,7 @@ def described(
 def test_every_answer_is_one_of_the_documents(
     described: Described, method: str, path: str, mode: GenerationMode
 ) -> None:
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, database=None, suppress_health_check=list(HealthCheck))
     @given(described.schema[path][method.upper()].as_strategy(generation_mode=mode))
     def ask(case: schemathesis.Case[Any]) -> None:
         headers = {"authorization": f"Bearer {described.key}"}

@@ -58,7 +58,7 @@ def agree(responses: list[httpx2.Response]) -> None:
     assert responses[0].content == responses[1].content
 
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @FUZZ

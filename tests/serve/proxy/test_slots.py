@@ -51,7 +51,7 @@ def test_refuses_who_comes_to_a_full_line() -> None:
     asyncio.run(overfill())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(1, 3),
     st.lists(st.tuples(st.sampled_from(["end", "cancel"]), st.integers(0, 7), st.booleans()), max_size=24),

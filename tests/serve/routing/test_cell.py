@@ -78,7 +78,7 @@ TEXT = (
 pieces = st.lists(st.sampled_from((*MARKUP, *TEXT)), max_size=60).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(payload=payloads, endpoint=st.sampled_from(ENDPOINTS))
 def test_any_json_gets_a_cell_of_the_closed_sets(payload: dict[str, Any], endpoint: Endpoint) -> None:
     cell = classify(payload, endpoint, model())
@@ -88,7 +88,7 @@ def test_any_json_gets_a_cell_of_the_closed_sets(payload: dict[str, Any], endpoi
     assert isinstance(cell.thinking, bool)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(system=pieces, earlier=pieces, answer=pieces, user=pieces, endpoint=st.sampled_from(ENDPOINTS))
 def test_any_mixture_of_markup_and_scripts_gets_a_cell_of_the_closed_sets(
     system: str, earlier: str, answer: str, user: str, endpoint: Endpoint
@@ -101,7 +101,6 @@ def test_any_mixture_of_markup_and_scripts_gets_a_cell_of_the_closed_sets(
 
 
 @given(middle=st.text(st.sampled_from("abc 是の`$<\n"), min_size=1, max_size=50), repeats=st.integers(1, 2_000))
-@settings(deadline=None)
 def test_the_middle_of_a_long_text_is_not_examined(middle: str, repeats: int) -> None:
     """Whatever stands there, the cell is that of the two ends: the cost can't grow with the text."""
     ends = (

@@ -4,6 +4,7 @@ import pytest
 
 from serve.routing import siblings
 from serve.routing.language import LANGUAGES, language_of
+from serve.routing.siblings import are_alike
 from tests.serve.routing.labelled import model
 
 
@@ -43,3 +44,11 @@ def test_a_guess_split_between_siblings_is_a_sure_one() -> None:
     split = [("hr", 0.45), ("sr", 0.44), ("en", 0.1)]
     assert language_of("brzq plmk vrtn", lambda _: split) == "hr"
     assert language_of("brzq plmk vrtn", lambda _: [("hr", 0.45), ("lt", 0.44), ("en", 0.1)]) == "und"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [("da", "no", True), ("es", "ca", True), ("da", "da", False), ("en", "no", False), ("xx", "yy", False)],
+)
+def test_languages_of_one_family_are_alike(one: str, other: str, alike: bool) -> None:
+    assert are_alike(one, other) is alike

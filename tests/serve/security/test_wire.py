@@ -246,7 +246,7 @@ def test_no_name_in_a_payload_is_injected_into_a_log_or_an_error(
     assert all("\n" not in value and "\x1b" not in value for value in answer.headers.values())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.binary(max_size=300), st.booleans())
 def test_no_bytes_bring_the_server_down_or_reach_an_engine(open_url: str, raw: bytes, behind_head: bool) -> None:
     with connected(open_url) as connection:

@@ -257,6 +257,8 @@ def test_compose_takes_the_network_and_the_cache_for_its_own(stack: list[str], t
     assert "incorrect label" not in tried.stderr
     assert "already exists but was not created" not in tried.stderr
     docker("rm", "-f", f"{PROJECT}-{NAME}-plan-1")
+    subprocess.run([*command, "stop"], capture_output=True, check=True)
+    assert inspect(ROUTER)["State"]["FinishedAt"] < inspect(ENGINE)["State"]["FinishedAt"], "the router goes first"
 
 
 def test_down_leaves_the_cache_and_nothing_else(stack: list[str]) -> None:

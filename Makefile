@@ -51,7 +51,7 @@ render: .venv/demo .cache/helm  ## write compose/, k8s/values/ and k8s/manifests
 	@$(BIN)/polydraft render
 
 bench: .venv/demo  ## measure every lane in every language on the running demo
-	@$(BIN)/polydraft bench
+	@$(BIN)/polydraft bench --prompts demo --rounds 2
 
 bench-classify: .venv/test  ## time the classification of a request against raw language identification
 	@$(BIN)/python tests/serve/routing/bench_classify.py

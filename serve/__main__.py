@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import random
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +16,10 @@ import uvloop
 
 from serve import __version__, app, key_commands, progress, server, settings, up_commands
 from serve.backtest import run as backtesting
-from serve.bench import measure as measuring
+from serve.bench import plan as measuring
 from serve.bench import prompts as measured_prompts
-from serve.bench import report, winner
+from serve.bench import run as benching
+from serve.bench.words import summary
 from serve.deploy import manifests, memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
@@ -44,6 +44,7 @@ KeyFile = Annotated[Path | None, typer.Option(help="File with an API key of the 
 BUNDLE = Path("polydraft-support.tar.gz")
 ROOT = Path(__file__).resolve().parent.parent
 
+_MOST = 256  # requests at once, or tokens of a draft
 _GARBAGE = 20_000
 """Objects between two searches for circles, of which a request leaves none; Python's 700 are four requests' worth."""
 
@@ -105,6 +106,7 @@ def plan(
     idle: Annotated[
         bool, typer.Option("--idle", help="Plan for an idle box of that kind, not for this machine.")
     ] = False,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs of one copy of the engines; 0: all of the box.")] = 0,
     engine: Annotated[
         list[str] | None,
         typer.Option(help="NAME=URL of one of its engines: if it is up, it holds its part already. Again for more."),
@@ -113,7 +115,7 @@ def plan(
     """Hold a profile's engines against the memory that is free; fail if they don't fit. Example: polydraft plan gb10"""
     wanted = profiles.load_named(profile)
     urls = dict(_engine_at(each) for each in engine or ())
-    pool = memory.idle(wanted) if idle else memory.free(wanted, take(MEMORY, [CARDS]))
+    pool = memory.idle(wanted) if idle else memory.free(wanted, take(MEMORY, [CARDS]), gpus or None)
     pool = memory.with_running(wanted, pool, asyncio.run(healthy(urls)))
     made = memory.plan(wanted, pool)
     _say(memory.table(made))
@@ -176,29 +178,40 @@ def render(
     _say(f"every rendered file is what the profiles say{without}")
 
 
-@cli.command()
+@cli.command(short_help="Measure every lane of a running router.")
 def bench(
     url: Annotated[str, typer.Argument(help="A router's base URL.")] = "http://127.0.0.1:8000",
-    prompts: Annotated[Path, typer.Option(help="TOML file of prompts by language.")] = measured_prompts.DEMO,
-    rounds: Annotated[int, typer.Option(min=1, help="How often every prompt goes to every lane.")] = 3,
-    max_tokens: Annotated[int, typer.Option(min=2, help="Longest answer, in tokens.")] = 200,
+    prompts: Annotated[str, typer.Option(help="tasks, demo, or a TOML file.")] = "tasks",
+    languages: Annotated[str, typer.Option(help="Only these, such as en,de.")] = "",
+    tasks: Annotated[str, typer.Option(help="Only these, such as prose,code.")] = "",
+    rounds: Annotated[int, typer.Option(min=1, help="Times that each prompt is asked.")] = 1,
+    max_tokens: Annotated[int, typer.Option(min=8, help="Longest answer.")] = 200,
+    concurrency: Annotated[str, typer.Option(help="At once, such as 1,4,16.")] = "1",
+    draft_tokens: Annotated[str, typer.Option(help="Lengths to try, such as 1,2,4.")] = "",
+    raw: Annotated[bool, typer.Option("--raw", help="Measure raw completions too.")] = False,
+    output: Annotated[Path | None, typer.Option(help="A new folder for the results.")] = None,
+    note: Annotated[str, typer.Option(help="What to say of the machine.")] = "",
+    seed: Annotated[int, typer.Option(help="Seed of the order and of intervals.")] = 0,
     key_file: KeyFile = None,
 ) -> None:
-    """Measure every lane in every language on a running router. Example: polydraft bench http://127.0.0.1:8000"""
-    plan = measuring.Plan(measured_prompts.load(prompts), rounds, max_tokens)
-    base = _base(url)
-    samples = asyncio.run(measuring.measure(base, plan, progress.show, keyfile.bearer(key_file)))
-    figures = report.figures(samples)
-    _say("\nAcceptance length / decode rate (output tokens per second after the first), fastest lane bold:\n")
-    _say(report.markdown(figures))
-    if accepted := report.positions(figures):
-        _say("\nDrafts accepted, by position:\n\n" + accepted)
-    _say("\n" + winner.text(winner.rivalries(samples, random.Random(0))))  # noqa: S311  # a bootstrap is no secret
-    if circles := sum(sample.repeats for sample in samples):
-        _say(f"\n{circles} answers went round in circles, which flatters drafters, and count for nothing.")
-    fewest = min((figure.requests for figure in figures), default=0)
-    _say(f"\n{fewest} answers a cell or more, of at most {max_tokens} tokens, greedy.")
-    _say("\nAs a profile's cells:\n\n" + report.cells(figures))
+    """Measure every lane by language and task. Example: polydraft bench --concurrency 1,4"""
+    wanted = measured_prompts.chosen(
+        measured_prompts.load(measured_prompts.named(prompts)), _listed(languages), _listed(tasks)
+    )
+    plan = measuring.Plan(
+        prompts=wanted,
+        rounds=rounds,
+        max_tokens=max_tokens,
+        concurrency=_numbers("--concurrency", concurrency) or (1,),
+        draft_tokens=_numbers("--draft-tokens", draft_tokens),
+        raw=raw,
+        seed=seed,
+    )
+    order = benching.Order(_base(url), plan, output, note, keyfile.bearer(key_file))
+    results, folder = asyncio.run(benching.run(order, language.load(), progress.show))
+    _say("\n" + summary(results))
+    _say(f"\n{folder}: {', '.join(benching.FILES)}")
+    raise typer.Exit(benching.EXIT[results.run.end])
 
 
 @cli.command(short_help="Tell from a log what other policies would have reached.")
@@ -213,9 +226,9 @@ def backtest(
     ],
     policy: Annotated[
         list[str] | None,
-        typer.Option(help="`logged`, a lane, or a JSON file with a table; give it again for more. Every lane without."),
+        typer.Option(help="`logged`, a lane, a table's file, learner or learner=FILE. Again for more; all without."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the intervals' bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of intervals, and of the learner's luck.")] = 0,
 ) -> None:
     """Tell from a log or a trace what other policies would have reached. Example: polydraft backtest router.log"""
     _say(backtesting.run(log, policy or [], seed))
@@ -282,6 +295,18 @@ def pins(
 def _base(url: str) -> str:
     """Take a router's address as clients are given it, with or without the API's version."""
     return url.rstrip("/").removesuffix("/v1")
+
+
+def _listed(given: str) -> list[str]:
+    return [each.strip() for each in given.split(",") if each.strip()]
+
+
+def _numbers(option: str, given: str) -> tuple[int, ...]:
+    """Take a list of whole numbers from 1 on, such as 1,4,16; raises ConfigError for anything else."""
+    listed = _listed(given)
+    if not all(each.isascii() and each.isdigit() and 0 < int(each) <= _MOST for each in listed):
+        raise ConfigError(f"{option}: {given!r} isn't a list of whole numbers from 1 to {_MOST}; write it as 1,4,16")
+    return tuple(dict.fromkeys(map(int, listed)))
 
 
 def _engine_at(given: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve import request_id
+from serve.routing.lane import engine_name
 from serve.routing.outcome import Outcome
 
 _ENCODER = msgspec.json.Encoder()
@@ -112,6 +113,7 @@ def _line(outcome: Outcome) -> dict[str, object]:
         "thinking": cell and cell.thinking,
         "lane": decision and decision.lane,
         "reason": decision and decision.reason,
+        "engine": outcome.engine and engine_name(outcome.engine),
         "status": outcome.status,
         "end": outcome.end,
         "duration_s": _rounded(outcome.duration),

@@ -1,7 +1,7 @@
 """From a payload to the lanes that may answer it. Refuses what can't be served here; opens nothing."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from serve.errors import LaneConflict, LaneNotReady, LaneRefuses, UnknownLane, UnknownModel
@@ -43,6 +43,8 @@ class Admission:
         Raises UnknownModel, UnknownLane, LaneConflict or LaneRefuses, each saying what there is instead.
         """
         forced = self._forced(payload.get("model"), asked.lane)
+        if forced is not None:
+            self._refuse_drafts(vllm.drafts_asked(payload), forced)
         parameter = vllm.undraftable(payload, endpoint)
         if parameter:
             self._refuse_drafting(parameter, forced)
@@ -55,11 +57,11 @@ class Admission:
         payload: Mapping[str, Any],
         cell: Cell,
         table: Decision,
-        ready: Collection[str],
+        ready: Mapping[str, str],
         *,
         explained: bool = False,
     ) -> Decision:
-        """Let the policy that learns, if there is one, go on from what the table decided.
+        """Let the policy that learns, if there is one, go on from what the table decided; `ready` names engines too.
 
         A decision that is only explained tries no lane out, and leaves no trace.
         """
@@ -79,14 +81,22 @@ class Admission:
         """Choose a lane for a request that generates nothing; raises as `decide` does, but for LaneRefuses."""
         return choose_any(self.lanes, ready, Wish(lane=self._forced(model, asked.lane), held=asked.held))
 
-    def route(self, decision: Decision, ready: Collection[str]) -> tuple[Lane, ...]:
-        """Give the lanes to try, the chosen one first; raises LaneNotReady if none is ready."""
+    def route(
+        self, decision: Decision, ready: Collection[str], payload: Mapping[str, Any] | None = None
+    ) -> tuple[Lane, ...]:
+        """Give the lanes to try, the chosen one first; raises LaneNotReady if none is ready.
+
+        A lane that the client named drafts no more tokens than the payload asks for.
+        """
         by_name = {lane.name: lane for lane in self.lanes}
         others = (candidate.lane for candidate in decision.candidates if candidate.lane != decision.lane)
         names = [name for name in (decision.lane, *others) if name in ready]
         if not names:
             wanted = ", ".join(candidate.lane for candidate in decision.candidates)
             raise LaneNotReady(f"No engine of lane {wanted} is ready; try again in a few seconds, or see /readyz.")
+        drafts = vllm.drafts_asked(payload) if payload and decision.reason == "forced" else None
+        if isinstance(drafts, int):
+            return tuple(replace(by_name[name], draft_tokens=drafts) for name in names)
         return tuple(by_name[name] for name in names)
 
     def names(self) -> list[str]:
@@ -121,6 +131,22 @@ class Admission:
         if not bodies or (forced is not None and forced not in bodies):
             where = f"use lane {bodies[0]}" if bodies else "no lane here is without one: leave it out"
             raise LaneRefuses(f"`{parameter}` can't be honoured on a lane with a drafter; {where}.", param=parameter)
+
+    def _refuse_drafts(self, drafts: object, forced: str) -> None:
+        """Raise LaneRefuses if the lane that was named can't draft as many tokens as the payload asks for."""
+        lane = next(lane for lane in self.lanes if lane.name == forced)
+        most = lane.draft_tokens
+        if drafts is None or (isinstance(drafts, int) and not isinstance(drafts, bool) and drafts == most):
+            return
+        if sum(each.upstream == lane.upstream for each in self.lanes) < 2:
+            why = f"its engine has that lane alone and always drafts {most}"
+        elif not lane.drafts:
+            why = "it drafts nothing"
+        elif not isinstance(drafts, int) or isinstance(drafts, bool) or not 0 < drafts < most:
+            why = f"give a whole number from 1 to {most}"
+        else:
+            return
+        raise LaneRefuses(f"`vllm_xargs.draft_tokens` on lane {forced}: {why}.", param="vllm_xargs")
 
     def _lane_names(self) -> set[str]:
         return {lane.name for lane in self.lanes}

@@ -3,7 +3,7 @@
 Decides and relays nothing.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -21,6 +21,7 @@ from serve.intake import LANE_HEADER, Service
 from serve.proxy import payload as payloads
 from serve.routing.cell import Cell
 from serve.routing.estimate import Weighing
+from serve.routing.lane import engine_name
 from serve.routing.policy import Decision
 
 router = APIRouter()
@@ -121,8 +122,10 @@ async def route(request: Request) -> Response:
     payload = intake.parsed(await intake.read(request, service.max_payload_bytes))
     endpoint = payloads.endpoint_of(payload)
     payloads.check(payload, endpoint)
-    ready = service.ready()
-    asked = Asking(request.headers.get(LANE_HEADER), await service.holding(payload.get("previous_response_id")))
+    fleet = service.wiring.fleet
+    held = await service.holding(payload.get("previous_response_id"))
+    ready = fleet.ready(fleet.bond(payload, "", held))
+    asked = Asking(request.headers.get(LANE_HEADER), fleet.holding(held))
     cell, by_table = service.admission.decide(payload, endpoint, asked, ready)
     decision = service.admission.weigh(payload, cell, by_table, ready, explained=True)
     return JSONResponse(_explanation(cell, decision, ready))
@@ -152,20 +155,29 @@ async def healthz() -> Response:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """Say whether at least one lane serves, and which; a router that is about to stop isn't ready."""
-    service = _service(request)
-    up = service.ready()
-    ready = bool(up) and not request.app.state.draining
-    lanes = {lane.name: lane.name in up for lane in service.admission.lanes}
-    return JSONResponse({"ready": ready, "lanes": lanes}, status_code=200 if ready else 503)
+    """Say whether at least one lane serves, which, and how many of its engines; one about to stop isn't ready."""
+    fleet = _service(request).wiring.fleet
+    up = {lane: sum(engine.ready for engine in engines) for lane, engines in fleet.engines.items()}
+    ready = any(up.values()) and not request.app.state.draining
+    lanes = {lane: engines > 0 for lane, engines in up.items()}
+    counts = {lane: {"ready": up[lane], "all": len(engines)} for lane, engines in fleet.engines.items()}
+    return JSONResponse({"ready": ready, "lanes": lanes, "engines": counts}, status_code=200 if ready else 503)
 
 
 @router.get("/version")
 async def version(request: Request) -> Response:
-    """Give the router's version and the vLLM version of each lane's engine, null until it is known."""
-    service = _service(request)
-    engines = {lane.name: service.wiring.upstreams[lane.upstream].version for lane in service.admission.lanes}
-    return JSONResponse({"version": __version__, "vllm": engines})
+    """Give the router's version and the vLLM version of each engine, null until it is known.
+
+    A lane's is null too while its engines have different ones.
+    """
+    fleet = _service(request).wiring.fleet
+    lanes = {lane: _agreed({engine.version for engine in engines}) for lane, engines in fleet.engines.items()}
+    engines = {engine_name(url): engine.version for url, engine in fleet.upstreams.items()}
+    return JSONResponse({"version": __version__, "vllm": lanes, "engines": engines})
+
+
+def _agreed(versions: set[str | None]) -> str | None:
+    return versions.pop() if len(versions) == 1 else None
 
 
 @router.get("/metrics")
@@ -187,9 +199,10 @@ def routes() -> list[APIRoute]:
     return [route for route in router.routes if isinstance(route, APIRoute)]
 
 
-def _explanation(cell: Cell, decision: Decision, ready: set[str]) -> dict[str, Any]:
+def _explanation(cell: Cell, decision: Decision, ready: Mapping[str, str]) -> dict[str, Any]:
     return {
         "lane": decision.lane,
+        "engine": _named(ready.get(decision.lane)),
         "language": cell.language,
         "task": cell.task,
         "endpoint": cell.endpoint,
@@ -199,6 +212,7 @@ def _explanation(cell: Cell, decision: Decision, ready: set[str]) -> dict[str, A
             {
                 "lane": candidate.lane,
                 "ready": candidate.lane in ready,
+                "engine": _named(ready.get(candidate.lane)),
                 "acceptance_length": candidate.acceptance_length,
                 "decode_rate": candidate.decode_rate,
             }
@@ -206,6 +220,10 @@ def _explanation(cell: Cell, decision: Decision, ready: set[str]) -> dict[str, A
         ],
         "learned": decision.weighing and _weighing(decision.weighing),
     }
+
+
+def _named(engine: str | None) -> str | None:
+    return engine and engine_name(engine)
 
 
 def _weighing(weighing: Weighing) -> dict[str, Any]:

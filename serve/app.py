@@ -5,7 +5,6 @@ import functools
 import logging
 import random
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,10 +31,12 @@ from serve.page.view import View
 from serve.proxy import pool
 from serve.proxy.breaker import Breaker
 from serve.proxy.dialect import PATHS
+from serve.proxy.fleet import Fleet
 from serve.proxy.job import Wiring
 from serve.proxy.slots import Slots
 from serve.proxy.upstream import Timeouts, Upstream
 from serve.routing import cell
+from serve.routing.holders import Holders
 from serve.routing.language import Identify
 from serve.routing.ledger import Drift, Ledger, State
 from serve.security import door, keyfile, tls
@@ -120,9 +121,9 @@ def _upstreams(
     def upstream(url: str) -> Upstream:
         slots = Slots(settings.max_running, settings.max_waiting, time.perf_counter)
         breaker = Breaker(settings.breaker_failures, settings.breaker_pause)
-        return Upstream(url.rstrip("/"), client, timeouts, slots, breaker, credentials)
+        return Upstream(url, client, timeouts, slots, breaker, credentials)
 
-    return {url: upstream(url) for url in {lane.upstream: None for lane in settings.lanes}}
+    return {url: upstream(url) for lane in settings.lanes for url in lane.engines}
 
 
 def _keyless(settings: Settings) -> list[str] | None:
@@ -215,15 +216,13 @@ def _service(
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    registry.register(engine_up(settings.lanes, lambda lane: upstreams[lane.upstream].ready))
-    registry.register(breaker_open(settings.lanes, lambda lane: upstreams[lane.upstream].left_alone))
+    registry.register(engine_up(settings.lanes, lambda engine: upstreams[engine].ready))
+    registry.register(breaker_open(settings.lanes, lambda engine: upstreams[engine].left_alone))
     learner = admission.learner
-    lanes_of = Counter(lane.upstream for lane in settings.lanes)
     more = [*([learner.observe] if learner else []), *([view.observe] if view else [])]
     wiring = Wiring(
         model=settings.model,
-        upstreams=upstreams,
-        shared=frozenset(url for url, lanes in lanes_of.items() if lanes > 1),
+        fleet=Fleet(settings.lanes, upstreams, learner.holders if learner else Holders()),
         observers=(metrics.observe, access_log.observe, *more),
         track=functools.partial(learner.track, counted=metrics.track) if learner else metrics.track,
         waits=metrics.waits,
@@ -247,7 +246,7 @@ def _shown(
         exploration=settings.exploration if settings.policy == "apply" else 0.0,
         table=settings.table,
         view=view,
-        upstreams=service.wiring.upstreams,
+        upstreams=service.wiring.fleet.upstreams,
         in_flight=metrics.running,
         memory=functools.partial(memory.read, settings.planned_memory_gib),
         learner=learner,

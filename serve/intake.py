@@ -22,12 +22,13 @@ from serve.exposition import Exposition
 from serve.proxy import payload as payloads
 from serve.proxy import stored, vllm
 from serve.proxy.dialect import PATHS
+from serve.proxy.fleet import Ready
 from serve.proxy.job import Job, Wiring
 from serve.proxy.relay import Relay, headers
 from serve.routing.cell import Cell, Endpoint
-from serve.routing.lane import Lane
 from serve.routing.outcome import Asked, End, Outcome
 from serve.routing.policy import Decision
+from serve.routing.replicas import UNBOUND, Bond
 from serve.tracing import Begin, Trace, passed_on
 
 P = ParamSpec("P")
@@ -39,6 +40,9 @@ DIRECT: tuple[Endpoint, ...] = ("chat", "completions", "messages")
 
 _LONG = 2**20
 """Bytes beyond which a payload is read and decided in a thread, so that it holds up no stream that runs."""
+
+NOBODY = frozenset[str]()
+"""The engines that hold a stored response which there isn't."""
 
 _QUERY = frozenset({"stream", "starting_after"})
 """What vLLM 0.32 and 0.33 read of the query of a stored response; the rest it ignores, so it stays here."""
@@ -56,14 +60,9 @@ class Service:
     begin_trace: Begin = passed_on
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def ready(self) -> set[str]:
-        """Name the lanes whose engine is up."""
-        return {lane.name for lane in self.admission.lanes if self.wiring.upstreams[lane.upstream].ready}
-
     async def holding(self, response_id: object) -> frozenset[str]:
-        """Name the lanes of the engine that holds a stored response; none if it makes no difference."""
-        urls = await stored.holders(self.wiring.upstreams, response_id)
-        return frozenset(lane.name for lane in self.admission.lanes if lane.upstream in urls)
+        """Give the base URLs of the engines that hold a stored response; none if it makes no difference."""
+        return await stored.holders(self.wiring.fleet.upstreams, response_id)
 
 
 @dataclass(slots=True)
@@ -92,28 +91,40 @@ class Arrival:
         self.raw = raw
         return parsed(raw)
 
-    def admit(self, payload: payloads.Payload, endpoint: Endpoint, held: frozenset[str] = frozenset()) -> Job:
-        """Check and decide a request that has something generated; `held` are the lanes that alone can answer it.
+    def admit(self, payload: payloads.Payload, endpoint: Endpoint, held: frozenset[str] = NOBODY) -> Job:
+        """Check and decide a request that has something generated; `held` are the engines that alone can answer it.
 
         Raises RequestError if it can't be served.
         """
         self.streamed = payload.get("stream") is True
         payloads.check(payload, endpoint)
-        ready = self.service.ready()
-        asked = Asking(self.lane(), held)
-        self.cell, by_table = self.service.admission.decide(payload, endpoint, asked, ready)
-        self.decision = self.service.admission.weigh(payload, self.cell, by_table, ready)
-        return self.job(self.decision, self.service.admission.route(self.decision, ready), payload)
+        admission, fleet = self.service.admission, self.service.wiring.fleet
+        bond = fleet.bond(payload, self.request_id, held)
+        ready = fleet.ready(bond)
+        asked = Asking(self.lane(), fleet.holding(held))
+        self.cell, by_table = admission.decide(payload, endpoint, asked, ready)
+        self.decision = admission.weigh(payload, self.cell, by_table, ready)
+        return self.job(self.decision, ready, payload, bond)
 
-    def job(self, decision: Decision, lanes: tuple[Lane, ...], payload: payloads.Payload | None) -> Job:
-        """Say what the relay has to know, now that the lanes are."""
+    def admit_any(self, payload: payloads.Payload | None, held: frozenset[str] = NOBODY) -> Job:
+        """Decide a request that has nothing generated; raises RequestError if it can't be served."""
+        admission, fleet = self.service.admission, self.service.wiring.fleet
+        ready = fleet.ready(fleet.bond(None, self.request_id, held))
+        model = payload.get("model") if payload else None
+        self.decision = admission.decide_any(model, Asking(self.lane(), fleet.holding(held)), ready)
+        return self.job(self.decision, ready, payload)
+
+    def job(self, decision: Decision, ready: Ready, payload: payloads.Payload | None, bond: Bond = UNBOUND) -> Job:
+        """Say what the relay has to know, now that lane and engine are; raises LaneNotReady if none is ready."""
         named = None if payload is None else payload.get("model")
+        lanes = self.service.admission.route(decision, ready, payload)
         return Job(
             request_id=self.request_id,
             endpoint=self.endpoint,
             cell=self.cell,
             decision=decision,
             lanes=lanes,
+            engines=ready,
             payload=payload,
             raw=self.raw,
             headers={**self.trace.headers, "x-request-id": self.request_id},
@@ -123,6 +134,8 @@ class Arrival:
             method=self.method,
             model=named if named != self.service.wiring.model else None,
             finished=self.trace.finish,
+            bond=bond,
+            shortened=lanes[0] not in self.service.admission.lanes,
         )
 
     def ended(self, end: End, status: int) -> None:
@@ -184,7 +197,7 @@ async def generate(request: Request, endpoint: Endpoint) -> Response:
     async def admit(arrival: Arrival) -> Job:
         raw = await read(request, arrival.service.max_payload_bytes)
         payload = await _aside(raw, arrival.parsed, raw)
-        held = frozenset[str]()
+        held = NOBODY
         if endpoint == "responses":
             held = await arrival.service.holding(payload.get("previous_response_id"))
         return await _aside(raw, arrival.admit, payload, endpoint, held)
@@ -200,9 +213,7 @@ async def count(request: Request, endpoint: Asked) -> Response:
         raw = await read(request, service.max_payload_bytes)
         payload = await _aside(raw, arrival.parsed, raw)
         payloads.check_model(payload)
-        ready = service.ready()
-        arrival.decision = service.admission.decide_any(payload.get("model"), Asking(arrival.lane()), ready)
-        return arrival.job(arrival.decision, service.admission.route(arrival.decision, ready), payload)
+        return arrival.admit_any(payload)
 
     return await _answer(request, endpoint, vllm.PLAIN_PATHS[endpoint], admit)
 
@@ -214,12 +225,8 @@ async def reach(request: Request, response_id: str, action: str = "") -> Respons
         raise UnknownPath(f"There is no response {response_id[:128]!r} here.")
 
     async def admit(arrival: Arrival) -> Job:
-        service = arrival.service
         arrival.streamed = request.query_params.get("stream", "").lower() in ("1", "true")
-        held = await service.holding(response_id)
-        ready = service.ready()
-        arrival.decision = service.admission.decide_any(None, Asking(arrival.lane(), held), ready)
-        return arrival.job(arrival.decision, service.admission.route(arrival.decision, ready), None)
+        return arrival.admit_any(None, await arrival.service.holding(response_id))
 
     path = f"{vllm.STORED}{response_id}{action}" + (f"?{query}" if query else "")
     return await _answer(request, "stored", path, admit)

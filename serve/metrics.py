@@ -1,7 +1,7 @@
 """Prometheus metrics: an observer of outcomes and of engines' readiness, on a registry that is passed in.
 
-Every label's values are a closed set known at the start (lanes, language tags, reasons, ends, positions), so no client
-can make a time series. Ratios are left to PromQL: acceptance length is 1 + accepted / steps.
+Every label's values are a closed set known at the start (lanes, engines, language tags, reasons, ends, positions), so
+no client can make a time series. Ratios are left to PromQL: acceptance length is 1 + accepted / steps.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from serve.errors import EngineBusy
 from serve.exposition import Family
-from serve.routing.lane import Lane
+from serve.routing.lane import Lane, engine_name
 from serve.routing.language import UNDETERMINED
 from serve.routing.ledger import Drift
 from serve.routing.outcome import Outcome
@@ -26,6 +26,7 @@ _LAG_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 _LAG_INTERVAL = 0.1
 """Seconds between two measurements: ten wake-ups a second cost nothing, and a scrape sees hundreds of them."""
 _KEYS = ("lane", "language")
+_PLACE = ("lane", "engine")
 F = TypeVar("F", Counter, Gauge, Histogram)
 NONE = "none"
 """Lane and reason of a request that was rejected before a lane was chosen."""
@@ -61,13 +62,13 @@ class Metrics:
         self._ttft = histogram("time_to_first_token_seconds", "From the request to its first token.", _TTFT_SECONDS)
         self._rate = histogram("decode_rate", "Output tokens per second after the first.", _TOKENS_PER_SECOND)
         self._in_flight = kept(
-            Gauge("polydraft_in_flight_requests", "Requests an engine works on.", ("lane",), registry=registry)
+            Gauge("polydraft_in_flight_requests", "Requests an engine works on.", _PLACE, registry=registry)
         )
         self._waiting = kept(
             Gauge(
                 "polydraft_waiting_requests",
                 "Requests that wait for their engine's turn.",
-                ("lane",),
+                _PLACE,
                 registry=registry,
             )
         )
@@ -86,9 +87,9 @@ class Metrics:
         )
 
     @contextmanager
-    def track(self, lane: str) -> Iterator[None]:
-        """Count a request as in flight on a lane for as long as the context lasts."""
-        gauge = self._child(self._in_flight, (lane,))
+    def track(self, lane: str, engine: str) -> Iterator[None]:
+        """Count a request as in flight on a lane's engine (its base URL) for as long as the context lasts."""
+        gauge = self._child(self._in_flight, (lane, engine_name(engine)))
         gauge.inc()
         try:
             yield
@@ -96,18 +97,19 @@ class Metrics:
             gauge.dec()
 
     @contextmanager
-    def waits(self, lane: str) -> Iterator[None]:
+    def waits(self, lane: str, engine: str) -> Iterator[None]:
         """Count a request as waiting for a lane's engine for as long as the context lasts."""
-        gauge = self._waiting.labels(lane)
+        gauge = self._waiting.labels(lane, engine_name(engine))
         gauge.inc()
         try:
             yield
         finally:
             gauge.dec()
 
-    def running(self, lane: str) -> int:
-        """Say how many requests an engine works on for a lane."""
-        return int(self._child(self._in_flight, (lane,))._value.get())
+    def running(self, lane: Lane) -> int:
+        """Say how many requests engines work on for a lane."""
+        children = [self._child(self._in_flight, (lane.name, engine_name(url))) for url in lane.engines]
+        return sum(int(child._value.get()) for child in children)
 
     def lesson(self, lane: str, lesson: str) -> None:
         """Count a request that the ledger learned from, or why it didn't."""
@@ -160,26 +162,27 @@ class Metrics:
             self._lag.observe(max(0.0, loop.time() - due))
 
 
-class PerLane(Collector):
-    """A gauge of 0 or 1 a lane, read when scraped, since the engines know it at any time."""
+class PerEngine(Collector):
+    """A gauge of 0 or 1 for each engine of each lane, read when scraped, since the engines know it at any time."""
 
-    def __init__(self, name: str, text: str, lanes: Sequence[Lane], read: Callable[[Lane], bool]) -> None:
+    def __init__(self, name: str, text: str, lanes: Sequence[Lane], read: Callable[[str], bool]) -> None:
         self._name, self._text = name, text
         self._lanes, self._read = lanes, read
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Give the gauge."""
-        family = GaugeMetricFamily(self._name, self._text, labels=("lane",))
+        family = GaugeMetricFamily(self._name, self._text, labels=_PLACE)
         for lane in self._lanes:
-            family.add_metric((lane.name,), float(self._read(lane)))
+            for engine in lane.engines:
+                family.add_metric((lane.name, engine_name(engine)), float(self._read(engine)))
         yield family
 
 
-def engine_up(lanes: Sequence[Lane], is_ready: Callable[[Lane], bool]) -> PerLane:
-    """Make `polydraft_engine_up`: 1 while requests may go to the lane's engine."""
-    return PerLane("polydraft_engine_up", "Whether the lane's engine is up.", lanes, is_ready)
+def engine_up(lanes: Sequence[Lane], is_ready: Callable[[str], bool]) -> PerEngine:
+    """Make `polydraft_engine_up`: 1 while requests may go to the engine, known by its base URL."""
+    return PerEngine("polydraft_engine_up", "Whether the lane's engine is up.", lanes, is_ready)
 
 
-def breaker_open(lanes: Sequence[Lane], is_open: Callable[[Lane], bool]) -> PerLane:
-    """Make `polydraft_breaker_open`: 1 while the lane's engine failed so often that it is left alone, or just tried."""
-    return PerLane("polydraft_breaker_open", "Whether the lane's engine is left alone.", lanes, is_open)
+def breaker_open(lanes: Sequence[Lane], is_open: Callable[[str], bool]) -> PerEngine:
+    """Make `polydraft_breaker_open`: 1 while the engine failed so often that it is left alone, or just tried."""
+    return PerEngine("polydraft_breaker_open", "Whether the lane's engine is left alone.", lanes, is_open)

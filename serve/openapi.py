@@ -117,7 +117,7 @@ def _operations(served: Served) -> dict[str, Operation]:
         "/v1/models/{name}": Operation({200: _MODEL}, None, (404,), (_MODEL_NAME,)),
         "/healthz": Operation({200: _closed({"status": {"const": "ok"}})}),
         "/readyz": Operation({200: _READINESS, 503: {"anyOf": [_READINESS, {"$ref": "#/components/schemas/Error"}]}}),
-        "/version": Operation({200: _closed({"version": _TEXT, "vllm": _by_lane(_maybe("string"))})}),
+        "/version": Operation({200: _VERSIONS}),
         "/metrics": Operation({200: _TEXT}, kind="text/plain"),
         "/openapi.json": Operation({200: _ANYTHING}),
     }
@@ -135,7 +135,7 @@ def _payload(served: Served, field: str) -> Json:
         "stream_options": {**_maybe("object"), "description": "`include_usage`: whether the usage chunk is wanted."},
         "vllm_xargs": {
             **_maybe("object"),
-            "description": "vLLM's own; its `lane` and `draft_tokens` are the router's.",
+            "description": "vLLM's own; its `lane` is the router's, and so is `draft_tokens` unless a lane is forced.",
         },
         "temperature": {"description": "Read only to tell whether `min_p` matters."},
         "min_p": {"description": "Honoured by lanes without a drafter alone, unless the temperature is 0."},
@@ -192,11 +192,26 @@ _TEXT: Json = {"type": "string"}
 _GIVEN: Json = {"type": ["string", "array"], "minLength": 1, "minItems": 1}
 _MESSAGES: Json = {**_array(_open({"role": _TEXT}, "role")), "minItems": 1}
 _MODEL = _closed({"id": _TEXT, "object": {"const": "model"}, "created": {"type": "integer"}, "owned_by": _TEXT})
-_READINESS = _closed({"ready": {"type": "boolean"}, "lanes": _by_lane({"type": "boolean"})})
+_COUNT = {"type": "integer", "minimum": 0}
+_READINESS = _closed(
+    {
+        "ready": {"type": "boolean"},
+        "lanes": _by_lane({"type": "boolean"}),
+        "engines": _by_lane(_closed({"ready": _COUNT, "all": _COUNT})),
+    }
+)
+_BY_NAME = _by_lane(_maybe("string"))
+_VERSIONS = _closed({"version": _TEXT, "vllm": _BY_NAME, "engines": _BY_NAME})
 _NUMBER, _MAYBE_NUMBER = {"type": "number"}, _maybe("number")
 
 _CANDIDATE = _closed(
-    {"lane": _TEXT, "ready": {"type": "boolean"}, "acceptance_length": _MAYBE_NUMBER, "decode_rate": _MAYBE_NUMBER}
+    {
+        "lane": _TEXT,
+        "ready": {"type": "boolean"},
+        "engine": _maybe("string"),
+        "acceptance_length": _MAYBE_NUMBER,
+        "decode_rate": _MAYBE_NUMBER,
+    }
 )
 _ESTIMATE = _closed(
     {"lane": _TEXT}
@@ -206,6 +221,7 @@ _LEARNED = _closed({"lane": _TEXT, "applied": {"type": "boolean"}, "estimates": 
 _ROUTE = _closed(
     {
         **dict.fromkeys(("lane", "language", "task", "endpoint"), _TEXT),
+        "engine": _maybe("string"),
         "thinking": {"type": "boolean"},
         "reason": {"enum": [*get_args(Reason)]},
         "candidates": _array(_CANDIDATE),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from serve import __version__
 from serve.errors import ConfigError
+from serve.routing.lane import engine_name
 from serve.routing.outcome import Asked, Outcome
 from serve.tracing import Trace
 
@@ -111,6 +112,7 @@ def _attributes(outcome: Outcome) -> Attributes:
         "polydraft.endpoint": outcome.endpoint,
         "polydraft.streamed": outcome.streamed,
         "polydraft.end": outcome.end,
+        "polydraft.engine": outcome.engine and engine_name(outcome.engine),
         "polydraft.time_to_first_token_s": outcome.time_to_first_token,
         "polydraft.decode_rate": outcome.decode_rate,
     }

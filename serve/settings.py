@@ -1,29 +1,25 @@
 """Every setting of the router, from POLYDRAFT_* environment variables: the one place that reads the environment."""
 
 import difflib
-import math
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from serve import tables
 from serve.errors import ConfigError
 from serve.routing.lane import Lane
-from serve.routing.language import LANGUAGES
-from serve.routing.policy import ANY, Candidate, Mode, Row
-from serve.routing.task import TASKS
+from serve.routing.policy import ANY, Mode, Row
 
 PREFIX = "POLYDRAFT_"
 
 _BASE_URL = re.compile(r"https?://[^/\s]+/?")
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _LANE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-
-
-_LANGUAGES = {ANY, *LANGUAGES, *(tag.partition("-")[0] for tag in LANGUAGES)}
 
 
 class Settings(BaseSettings):
@@ -33,14 +29,17 @@ class Settings(BaseSettings):
 
     model: str = Field(description="The model's name, as clients call it and as the engines serve it.", min_length=1)
     lanes: tuple[Lane, ...] = Field(
-        description="JSON list of lanes: `name`, `upstream` (the engine's base URL), `method` and `draft_tokens` "
-        "(vLLM's names; left out for the body).",
+        description="JSON list of lanes: `name`, `upstream` (the engine's base URL, or a list of several engines'), "
+        "`method` and `draft_tokens` (vLLM's names; left out for the body).",
         min_length=1,
     )
     table: tuple[Row, ...] = Field(
         default=(Row(ANY, ANY, ()),),
         description="JSON list of rows: `language`, `task` (`*` is any) and `candidates`, fastest first: `lane`, "
         "`acceptance_length`, `decode_rate`. Without it lanes are preferred in the order of `LANES`.",
+    )
+    table_file: Path | None = Field(
+        default=None, description="File with such a list, as `polydraft bench` writes it; it wins over `TABLE`."
     )
     policy: Mode = Field(
         default="static",
@@ -130,11 +129,15 @@ class Settings(BaseSettings):
         for lane in lanes:
             if not _LANE_NAME.fullmatch(lane.name):
                 raise ValueError(f"{lane.name!r} can't name a lane; use a-z, 0-9, - and _")
-            if not _BASE_URL.fullmatch(lane.upstream):
-                raise ValueError(f"lane {lane.name}: `upstream` must be a base URL such as http://127.0.0.1:8101")
+            if not lane.engines or not all(_BASE_URL.fullmatch(url) for url in lane.engines):
+                raise ValueError(
+                    f"lane {lane.name}: `upstream` must be a base URL such as http://127.0.0.1:8101, or a list of them"
+                )
+            if len({url.rstrip("/") for url in lane.engines}) < len(lane.engines):
+                raise ValueError(f"lane {lane.name}: `upstream` names an engine twice; remove one")
             if lane.drafts != (lane.draft_tokens > 0):
                 raise ValueError(f"lane {lane.name}: give both `method` and `draft_tokens`, or (for the body) neither")
-        return lanes
+        return tuple(replace(lane, upstream=_trimmed(lane.upstream)) for lane in lanes)
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -153,32 +156,22 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_table(self) -> Self:
         names = {lane.name for lane in self.lanes}
-        listed: list[Candidate] = [candidate for row in self.table for candidate in row.candidates]
         for row in self.table:
-            if row.language not in _LANGUAGES or row.task not in (ANY, *TASKS):
-                raise ValueError(
-                    f"TABLE has a row for {row.language}, {row.task}, which no request ever is; correct it"
-                )
-            if len({candidate.lane for candidate in row.candidates}) < len(row.candidates):
-                raise ValueError(f"TABLE names a lane twice for {row.language}, {row.task}; remove one")
-        for candidate in listed:
-            if not (candidate.decode_rate is None or 0 < candidate.decode_rate < math.inf):
-                raise ValueError(f"TABLE has a rate of {candidate.decode_rate} for lane {candidate.lane}; correct it")
-            if not (candidate.acceptance_length is None or 1 <= candidate.acceptance_length < math.inf):
-                raise ValueError(
-                    f"TABLE has an acceptance length of {candidate.acceptance_length} for lane {candidate.lane}, which "
-                    "is 1 at least; correct it"
-                )
-        unknown = sorted({candidate.lane for candidate in listed} - names)
-        if unknown:
-            raise ValueError(f"TABLE names lanes that LANES doesn't have: {', '.join(unknown)}; remove or add them")
+            if wrong := tables.problem(row, names):
+                raise ValueError(f"TABLE {wrong}")
         return self
+
+
+def _trimmed(upstream: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Write base URLs without the slash at their end, so that an engine has one name."""
+    return upstream.rstrip("/") if isinstance(upstream, str) else tuple(url.rstrip("/") for url in upstream)
 
 
 def read(**given: Any) -> Settings:
     """Read the settings from the environment, after those that are given.
 
-    Raises ConfigError naming the variable and the fix, also for a POLYDRAFT_* variable that isn't a setting.
+    A table in a file is read here, too. Raises ConfigError naming the variable and the fix, also for a POLYDRAFT_*
+    variable that isn't a setting; for a table in a file it names the line.
     """
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     for name in os.environ:
@@ -186,7 +179,11 @@ def read(**given: Any) -> Settings:
             close = difflib.get_close_matches(name, known, n=1)
             raise ConfigError(f"{name} isn't a setting; " + (f"did you mean {close[0]}?" if close else "remove it."))
     try:
-        return Settings(**given)
+        wanted = Settings(**given)
+        if wanted.table_file is None:
+            return wanted
+        table = tables.load(wanted.table_file, {lane.name for lane in wanted.lanes})
+        return wanted.model_copy(update={"table": table})
     except ValidationError as error:
         raise ConfigError(_first(error)) from None
     except SettingsError as error:  # its text names the field, in pydantic-settings' own words

@@ -62,7 +62,7 @@ def up(
     _refuse(bare, f"{profile} runs in containers, and its router is published on loopback alone")
     source = f"{registry.rstrip('/')}/" if registry else ""
     asked = Asked(drafters, dry_run, detach)
-    raise typer.Exit(_up(wanted, Router(port, hf_token), Choice(source, build, gate), asked))
+    raise typer.Exit(_up(wanted, Router(port, hf_token, _variables()), Choice(source, build, gate), asked))
 
 
 def down(profile: Name) -> None:
@@ -96,6 +96,14 @@ def _start() -> ModuleType:
 
 def _builds() -> images.Builds:
     return images.builds(pinning.load(ROOT / pinning.PINS), ROOT)
+
+
+def _variables() -> dict[str, str]:
+    """Return what `.env` beside compose.yaml says, as Compose reads it: further boxes' addresses, keys, tokens."""
+    path = ROOT / ".env"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    pairs = [line.partition("=") for line in lines if "=" in line and not line.lstrip().startswith("#")]
+    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
 
 
 def _means(profile: Profile) -> Means:

@@ -45,8 +45,8 @@ OPTIONS = [
 def metric_names() -> list[str]:
     registry = CollectorRegistry()
     Metrics(registry)
-    registry.register(engine_up((), lambda lane: True))
-    registry.register(breaker_open((), lambda lane: False))
+    registry.register(engine_up((), lambda engine: True))
+    registry.register(breaker_open((), lambda engine: False))
     families = registry.collect()
     return [family.name + ("_total" if family.type == "counter" else "") for family in families]
 

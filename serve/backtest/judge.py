@@ -2,46 +2,49 @@
 
 An answer counts for a policy if the policy would have taken its lane, and for as many as the inverse of how likely that
 lane was (self-normalised importance sampling: Swaminathan and Joachims, 2015). Answers in which a policy's lane
-couldn't have been drawn say nothing of it, so policies are compared where all of them could.
+couldn't have been drawn say nothing of it, so policies are compared where all of them could, and any two where both.
 """
 
-import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+import numpy as np
+
+from serve.backtest.bootstrap import interval, redrawn
 from serve.backtest.log import Entry
 from serve.routing.cell import Cell
 
 Choice = Callable[[Cell], str | None]
 """The lane that a policy takes in a cell; None is whatever was drawn."""
 
-_DRAWS = 400
-_TAIL = 0.025  # of the bootstrap's draws beyond either end of a 95 % interval
+
+class Gain(NamedTuple):
+    """By how many times a policy is faster than another, with its 95 % interval.
+
+    `answers` is how many independent answers tell of it: of the one of which fewer do.
+    """
+
+    value: float
+    low: float
+    high: float
+    answers: float
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A policy's tokens a second with its 95 % interval, None where nothing tells of it.
 
-    `gain` is its rate over that of the first policy, with its own interval; `answers` is how many independent answers
-    the estimate is worth (Kish's effective sample size).
+    `answers` is how many independent answers the estimate is worth (Kish's effective sample size); `gains` are over the
+    first policy and over each lane, without those of which nothing tells.
     """
 
     policy: str
     rate: float | None
     low: float | None
     high: float | None
-    gain: tuple[float, float, float] | None
     answers: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What one answer adds to each policy: weight, weight x tokens, weight x seconds."""
-
-    weights: tuple[float, ...]
-    tokens: int
-    seconds: float
+    gains: Mapping[str, Gain] = field(default_factory=dict)
 
 
 def comparable(entries: Sequence[Entry], policies: Mapping[str, Choice]) -> list[Entry]:
@@ -56,49 +59,64 @@ def comparable(entries: Sequence[Entry], policies: Mapping[str, Choice]) -> list
     ]
 
 
-def judge(entries: Sequence[Entry], policies: Mapping[str, Choice], rng: random.Random) -> list[Verdict]:
-    """Estimate every policy over the answers that `comparable` keeps, against the first of them."""
-    rows = [_row(entry, policies) for entry in comparable(entries, policies)]
-    drawn = [_rates([rows[int(rng.random() * len(rows))] for _ in rows], len(policies)) for _ in range(_DRAWS)]
-    rates = _rates(rows, len(policies))
-    return [_verdict(index, name, rates, drawn, rows) for index, name in enumerate(policies)]
+def judge(entries: Sequence[Entry], policies: Mapping[str, Choice], lanes: Collection[str], seed: int) -> list[Verdict]:
+    """Estimate every policy over what `comparable` keeps, and its gains over the first one and each lane."""
+    first = next(iter(policies))
+    rivals = {first: policies[first], **{lane: _always(lane) for lane in sorted(lanes)}}
+    kept = comparable(entries, policies)
+    found = []
+    for name, choice in policies.items():
+        gains = {rival: _gain(entries, choice, other, seed) for rival, other in rivals.items()}
+        found.append(_verdict(name, kept, choice, seed, {rival: gain for rival, gain in gains.items() if gain}))
+    return found
 
 
-def _row(entry: Entry, policies: Mapping[str, Choice]) -> Row:
+def _always(lane: str) -> Choice:
+    return lambda cell: lane
+
+
+def _weights(entries: Sequence[Entry], choice: Choice) -> list[float]:
+    """Say for how many requests each answer stands if this policy is asked."""
     weights = []
-    for choice in policies.values():
+    for entry in entries:
         lane = choice(entry.cell)
-        taken = lane == entry.lane
-        weights.append(1.0 if lane is None else 1 / entry.propensities[lane] if taken else 0.0)
-    return Row(tuple(weights), entry.tokens, entry.seconds)
+        weights.append(1.0 if lane is None else 1 / entry.propensities[lane] if lane == entry.lane else 0.0)
+    return weights
 
 
-def _rates(rows: Sequence[Row], number: int) -> list[float | None]:
-    tokens, seconds = [0.0] * number, [0.0] * number
-    for row in rows:
-        for index, weight in enumerate(row.weights):
-            if weight:
-                tokens[index] += weight * row.tokens
-                seconds[index] += weight * row.seconds
-    return [done / spent if spent else None for done, spent in zip(tokens, seconds, strict=True)]
+def _sums(entries: Sequence[Entry], weights: Sequence[float]) -> list[tuple[float, float]]:
+    return [(each * entry.tokens, each * entry.seconds) for entry, each in zip(entries, weights, strict=True)]
 
 
-def _verdict(
-    index: int, name: str, rates: list[float | None], drawn: list[list[float | None]], rows: Sequence[Row]
-) -> Verdict:
-    rate, first = rates[index], rates[0]
-    low, high = interval([each[index] for each in drawn])
-    gains = [of / to if (of := each[index]) and (to := each[0]) else None for each in drawn]
-    least, most = interval(gains)
-    gain = (rate / first, least, most) if rate and first and least is not None and most is not None else None
-    weights = [row.weights[index] for row in rows]
+def _worth(weights: Sequence[float]) -> float:
+    """Give the effective sample size: that of equal weights is their number."""
     squares = sum(weight**2 for weight in weights)
-    return Verdict(name, rate, low, high, gain, sum(weights) ** 2 / squares if squares else 0.0)
+    return sum(weights) ** 2 / squares if squares else 0.0
 
 
-def interval(values: Sequence[float | None]) -> tuple[float | None, float | None]:
-    """Give the ends of the middle 95 % of what a bootstrap drew; None where it drew nothing."""
-    known = sorted(value for value in values if value is not None)
-    if not known:
-        return None, None
-    return known[int(_TAIL * len(known))], known[int((1 - _TAIL) * (len(known) - 1))]
+def _verdict(name: str, kept: Sequence[Entry], choice: Choice, seed: int, gains: Mapping[str, Gain]) -> Verdict:
+    weights = _weights(kept, choice)
+    worth = _worth(weights)
+    if not worth:
+        return Verdict(name, None, None, None, 0.0, gains)
+    rows = _sums(kept, weights)
+    tokens, seconds = np.sum(rows, axis=0)
+    drawn = redrawn(rows, seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = interval(drawn[:, 0] / drawn[:, 1])
+    return Verdict(name, float(tokens / seconds), low, high, worth, gains)
+
+
+def _gain(entries: Sequence[Entry], choice: Choice, other: Choice, seed: int) -> Gain | None:
+    """Hold one policy against another over the answers in which both could have been drawn; None if nothing tells."""
+    both = comparable(entries, {"": choice, "other": other})
+    ours, theirs = _weights(both, choice), _weights(both, other)
+    worth = min(_worth(ours), _worth(theirs))
+    if not worth:
+        return None
+    rows = [(*a, *b) for a, b in zip(_sums(both, ours), _sums(both, theirs), strict=True)]
+    tokens, seconds, other_tokens, other_seconds = np.sum(rows, axis=0)
+    drawn = redrawn(rows, seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = interval(drawn[:, 0] / drawn[:, 1] * drawn[:, 3] / drawn[:, 2])
+    return Gain(float(tokens / seconds * other_seconds / other_tokens), low, high, worth)

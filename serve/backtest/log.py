@@ -24,28 +24,41 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What a log tells: answers to judge by, and the number of lines that aren't."""
+    """What a log tells: answers to judge by, and the number of lines that aren't.
+
+    Of those, `undrawn` are whole answers that a policy didn't draw: nobody knows how likely their lanes were.
+    """
 
     entries: tuple[Entry, ...]
     left_out: int
+    undrawn: int = 0
 
 
 def read(lines: Iterable[str]) -> Log:
     """Read a log's lines. Never raises whatever they hold."""
-    entries, left_out = [], 0
+    entries, left_out, undrawn = [], 0, 0
     for line in lines:
+        told: object = None
         try:
-            entry = _entry(json.loads(line))
+            told = json.loads(line)
+            entry = _entry(told)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             entry = None
         if entry:
             entries.append(entry)
         else:
             left_out += 1
-    return Log(tuple(entries), left_out)
+            undrawn += _undrawn(told)
+    return Log(tuple(entries), left_out, undrawn)
 
 
-def _entry(line: Mapping[str, Any]) -> Entry | None:
+def _undrawn(told: object) -> bool:
+    """Say whether a line is of a whole answer that tells no propensities, or those of a policy that only watched."""
+    whole = isinstance(told, dict) and told.get("end") == "complete" and bool(told.get("completion_tokens"))
+    return whole and not (isinstance(told, dict) and told.get("propensities") and told.get("applied"))
+
+
+def _entry(line: Any) -> Entry | None:
     """Take one answer that was drawn; none if it was forced, failed, stood in for another, or wasn't measured."""
     if line["end"] != "complete" or not line["applied"] or line["lane"] != line["learned_lane"]:
         return None

@@ -5,12 +5,14 @@ are reachable from the router alone and come up strictly one after another, sinc
 unified memory takes the machine down, when a neighbour allocates at the same time.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from serve.deploy import memory
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.images import Builds
 from serve.deploy.monitoring import ENGINE_ALIAS, ROUTER_ALIAS
+from serve.deploy.placement import Placed, placed, serving
 from serve.deploy.profile import Profile
 
 ENGINE_PORT = 8000
@@ -26,10 +28,12 @@ ENGINE_RESTARTS = "on-failure:2"
 
 def compose_file(profile: Profile, each: Builds) -> dict[str, Any]:
     """Return the Compose document of a profile."""
-    engines = [engine.name for engine in profile.served.engines]
+    engines = placed(profile)
     services: dict[str, Any] = {profile.name: _router(profile, each), _service(profile, "plan"): _plan(profile, each)}
-    for before, engine in zip(["plan", *engines], engines, strict=False):
-        services[_service(profile, engine)] = _engine(profile, each, engine, before)
+    for before, engine in zip([None, *engines], engines, strict=False):
+        services[_service(profile, engine.name)] = _engine(profile, each, engine, _after(profile, before))
+    for box in range(2, profile.host.boxes + 1):
+        services |= _further_box(profile, each, box)
     return {"services": services, "volumes": {_volume(profile): {}}}
 
 
@@ -50,24 +54,22 @@ def _volume(profile: Profile) -> str:
 
 
 def _router(profile: Profile, each: Builds) -> dict[str, Any]:
-    body = profile.served
     own = {
         "POLYDRAFT_HOST": "0.0.0.0",  # noqa: S104 the container's own network
         "POLYDRAFT_PORT": str(ROUTER_PORT),
         "POLYDRAFT_WITHOUT_KEYS": "anywhere",  # the port is published on loopback alone
         "POLYDRAFT_PLANNED_MEMORY_GIB": memory.planned(profile),
     }
-    services = {lane.name: _service(profile, body.engine_of(lane.name).name) for lane in body.lanes}
-    upstreams = {lane: f"http://{service}:{ENGINE_PORT}" for lane, service in services.items()}
-    first, *rest = dict.fromkeys(services.values())
+    upstreams = {lane.name: _upstreams(profile, lane.name) for lane in profile.served.lanes}
+    further = [further_box(number) for number in range(2, profile.host.boxes + 1)]
     return {
         "profiles": [profile.name],
         **_image("router", profile, "images/router/Dockerfile", each.router),
         "environment": _literal(own | profile.router_environment(upstreams)),
         **_known_as(ROUTER_ALIAS),
         "ports": [f"127.0.0.1:${{POLYDRAFT_PORT:-{ROUTER_PORT}}}:{ROUTER_PORT}"],
-        # One engine is enough to serve; the others join as they come up.
-        "depends_on": {first: _when("healthy")} | {service: _when("started") for service in rest},
+        **({"extra_hosts": [f"{name}:${{{variable(name)}:-127.0.0.1}}" for name in further]} if further else {}),
+        "depends_on": _before_router(profile),
         "healthcheck": _healthcheck(["python", "-m", "serve.probe", str(ROUTER_PORT)], "1m"),
         "restart": "on-failure:5",
         "stop_grace_period": "40s",  # drain_timeout, and some
@@ -78,17 +80,62 @@ def _router(profile: Profile, each: Builds) -> dict[str, Any]:
     }
 
 
+def _upstreams(profile: Profile, lane: str) -> str | tuple[str, ...]:
+    """Give the base URL of a lane's engine, or those of its engines, on other boxes too."""
+    here = [_service(profile, each.name) for each in serving(profile, lane)]
+    urls = [f"http://{service}:{ENGINE_PORT}" for service in here]
+    port = profile.engine_port(profile.served.engine_of(lane).name)
+    urls += [f"http://{further_box(number)}:{port}" for number in range(2, profile.host.boxes + 1)]
+    return urls[0] if len(urls) == 1 else tuple(urls)
+
+
+def further_box(number: int) -> str:
+    """Name a further box, as the router calls it; its address is in the variable of that name."""
+    return f"box-{number}"
+
+
+def variable(box: str) -> str:
+    """Name the variable of the shell's, or of .env, that holds the address of a further box."""
+    return box.upper().replace("-", "_")
+
+
+def _before_router(profile: Profile) -> dict[str, Any]:
+    """One engine is enough to serve; the others join as they come up. A copy that doesn't come up is no obstacle."""
+    first, *rest = [_service(profile, each.name) for each in placed(profile)]
+    if profile.copies > 1:
+        return {service: _when("started", required=False) for service in (first, *rest)}
+    return {first: _when("healthy")} | {service: _when("started") for service in rest}
+
+
+def _after(profile: Profile, before: Placed | None) -> dict[str, Any]:
+    """Say what an engine waits for: the plan, and the engine before it, whatever becomes of that if it is a copy."""
+    plan = {_service(profile, "plan"): _when("completed_successfully")}
+    if before is None:
+        return plan
+    if profile.copies == 1:
+        return {_service(profile, before.name): _when("healthy")}
+    return plan | {_service(profile, before.name): _when("healthy", required=False)}
+
+
+def _further_box(profile: Profile, each: Builds, number: int) -> dict[str, Any]:
+    """Give what runs on a further box: its own plan, and the engine, published to the router's box at its address."""
+    (engine,) = placed(profile)
+    name = f"{profile.name}-{further_box(number)}"
+    own = {"profiles": [name]}
+    address = f"${{{variable(further_box(number))}:-127.0.0.1}}"
+    plan = _plan(profile, each) | own | {"command": _plan_command(profile, {engine.name: name})}
+    published = {"ports": [f"{address}:{profile.engine_port(engine.engine.name)}:{ENGINE_PORT}"]}
+    after = {f"{name}-plan": _when("completed_successfully")}
+    return {f"{name}-plan": plan, name: _engine(profile, each, engine, after) | own | published}
+
+
 def _plan(profile: Profile, each: Builds) -> dict[str, Any]:
     """Give the service that holds the engines against the free memory, and ends: no engine starts if it fails."""
-    urls = {engine.name: f"http://{_service(profile, engine.name)}:{ENGINE_PORT}" for engine in profile.served.engines}
+    services = {engine.name: _service(profile, engine.name) for engine in placed(profile)}
     return {
         "profiles": [profile.name],
         **_image("router", profile, "images/router/Dockerfile", each.router),
-        "command": [
-            "plan",
-            profile.name,
-            *(word for name, url in urls.items() for word in ("--engine", f"{name}={url}")),
-        ],
+        "command": _plan_command(profile, services),
         "healthcheck": {"disable": True},
         "restart": "no",
         **_confined("10001:10001"),
@@ -98,23 +145,29 @@ def _plan(profile: Profile, each: Builds) -> dict[str, Any]:
     }
 
 
-def _engine(profile: Profile, each: Builds, engine: str, before: str) -> dict[str, Any]:
+def _plan_command(profile: Profile, services: Mapping[str, str]) -> list[str]:
+    """Write the plan's command, given the service of each engine, which may run already."""
+    engines = [f"{name}=http://{service}:{ENGINE_PORT}" for name, service in services.items()]
+    return ["plan", profile.name, *(word for engine in engines for word in ("--engine", engine))]
+
+
+def _engine(profile: Profile, each: Builds, engine: Placed, after: dict[str, Any]) -> dict[str, Any]:
     address = Address("0.0.0.0", ENGINE_PORT)  # noqa: S104 the container's own network; no port is published
     return {
         "profiles": [profile.name],
         **_engine_image(profile, each),
-        "command": [_escaped(word) for word in engine_args(profile, engine, address)],
-        "environment": {**_literal(engine_environment(profile)), **_token(profile)},
-        "depends_on": {_service(profile, before): _when("completed_successfully" if before == "plan" else "healthy")},
+        "command": [_escaped(word) for word in engine_args(profile, engine.engine.name, address)],
+        "environment": {**_literal(engine_environment(profile)), **_secrets(profile)},
+        "depends_on": after,
         **_known_as(ENGINE_ALIAS),
         "healthcheck": _healthcheck(["python3", "-c", _ENGINE_PROBE], LOAD_TIME),
         "restart": ENGINE_RESTARTS,
         "stop_grace_period": "60s",
         **_confined("2000:0", "/tmp:exec,mode=1777"),  # noqa: S108 a path in the container; compilers run what is there
-        **_limits(profile, engine),
+        **_limits(profile, engine.engine.name),
         "shm_size": "8gb" if profile.host.tensor_parallel_size > 1 else "1gb",
         "volumes": [f"{_volume(profile)}:/cache"],
-        **_devices(profile),
+        **_devices(profile, gpus=engine.gpus),
         "logging": _logging(),
     }
 
@@ -131,9 +184,13 @@ def _image(kind: str, profile: Profile, dockerfile: str, arguments: dict[str, st
     return {"image": f"polydraft-{kind}:{profile.name}", "build": build}
 
 
-def _token(profile: Profile) -> dict[str, None]:
-    """Pass on the hub's token from the shell or .env, if it is there; the demo's models are in the image."""
-    return {} if profile.host.accelerator == "cpu" else {"HF_TOKEN": None}
+def _secrets(profile: Profile) -> dict[str, None]:
+    """Pass on the hub's token from the shell or .env, if it is there, and the key that engines on a network ask for.
+
+    The demo's models are in the image.
+    """
+    keys = ["HF_TOKEN"] if profile.host.accelerator != "cpu" else []
+    return dict.fromkeys(keys + (["VLLM_API_KEY"] if profile.host.boxes > 1 else []))
 
 
 def _limits(profile: Profile, engine: str) -> dict[str, Any]:
@@ -145,10 +202,12 @@ def _limits(profile: Profile, engine: str) -> dict[str, Any]:
     return limits | ({"mem_limit": f"{cap}g", "memswap_limit": f"{cap}g"} if cap else {})
 
 
-def _devices(profile: Profile, *capabilities: str) -> dict[str, Any]:
+def _devices(profile: Profile, *capabilities: str, gpus: tuple[int, ...] = ()) -> dict[str, Any]:
+    """Ask for the box's GPUs, or for those of these indices, which are nvidia-smi's."""
     if profile.host.accelerator == "cpu":
         return {}
-    device = {"driver": "nvidia", "count": profile.host.gpus, "capabilities": ["gpu", *capabilities]}
+    which = {"device_ids": [str(index) for index in gpus]} if gpus else {"count": profile.host.gpus}
+    device = {"driver": "nvidia", **which, "capabilities": ["gpu", *capabilities]}
     return {"deploy": {"resources": {"reservations": {"devices": [device]}}}}
 
 
@@ -167,8 +226,8 @@ def _confined(user: str, scratch: str = "/tmp") -> dict[str, Any]:  # noqa: S108
     }
 
 
-def _when(condition: str) -> dict[str, str]:
-    return {"condition": f"service_{condition}"}
+def _when(condition: str, *, required: bool = True) -> dict[str, Any]:
+    return {"condition": f"service_{condition}", **({} if required else {"required": False})}
 
 
 _ENGINE_PROBE = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{ENGINE_PORT}/health', timeout=4)"

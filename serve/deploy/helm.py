@@ -1,8 +1,8 @@
-"""Renders a profile as values for the Helm chart in k8s/chart: one box is one pod of engines, and a router before it.
+"""Renders a profile as values for the Helm chart in k8s/chart: pods of engines, and a router before them.
 
-Pure: profile in, document out. All lanes' engines share the accelerators of one box, which Kubernetes can't hand to two
-pods, so they are containers of one pod, in the order in which they start. It must never name a model, a flag or a
-version; those come from the profile.
+Pure: profile in, document out. A pod is one copy of the engines. Those that share accelerators have to be containers of
+one pod, since Kubernetes can't hand a GPU to two; they are listed in the order in which they start. It must never name
+a model, a flag or a version; those come from the profile.
 """
 
 import math
@@ -25,8 +25,7 @@ def helm_values(profile: Profile) -> dict[str, Any]:
         "POLYDRAFT_PLANNED_MEMORY_GIB": memory.planned(profile),
     }
     body = profile.served
-    ports = {lane.name: profile.engine_port(body.engine_of(lane.name).name) for lane in body.lanes}
-    upstreams = {lane: f"http://{profile.name}-engines:{port}" for lane, port in ports.items()}
+    upstreams = {lane.name: _upstreams(profile, lane.name) for lane in body.lanes}
     return {
         "profile": profile.name,
         "router": {
@@ -39,10 +38,25 @@ def helm_values(profile: Profile) -> dict[str, Any]:
             "sharedMemory": "8Gi" if profile.host.tensor_parallel_size > 1 else "1Gi",
             "computeCapability": profile.host.gpu.compute_capability if profile.host.gpu else "",
             "models": _models(body),
+            "replicas": _replicas(profile),
+            "gpus": profile.copy_gpus,
+            **({"apart": True, "download": {"enabled": False}} if profile.host.boxes > 1 else {}),
             "environment": engine_environment(profile),
             "processes": [_process(profile, engine, first=engine == body.engines[0]) for engine in body.engines],
         },
     }
+
+
+def _replicas(profile: Profile) -> int:
+    return profile.copies * profile.host.boxes
+
+
+def _upstreams(profile: Profile, lane: str) -> str | tuple[str, ...]:
+    """Give the base URL of a lane's engine in each pod, which has a name of its own in the headless Service."""
+    service = f"{profile.name}-engines"
+    port = profile.engine_port(profile.served.engine_of(lane).name)
+    urls = [f"http://{service}-{pod}.{service}:{port}" for pod in range(_replicas(profile))]
+    return urls[0] if len(urls) == 1 else tuple(urls)
 
 
 def _models(body: Body) -> list[dict[str, str]]:
@@ -54,13 +68,18 @@ def _models(body: Body) -> list[dict[str, str]]:
 
 
 def _process(profile: Profile, engine: Engine, *, first: bool) -> dict[str, Any]:
-    """The first engine's container holds the box's GPUs for the pod; the runtime shows the others the same ones."""
+    """The first engine's container holds the box's GPUs for the pod; the runtime shows the others the same ones.
+
+    Where every engine has GPUs of its own, each container asks for them.
+    """
     port = profile.engine_port(engine.name)
     resources = _asked(profile, engine)
-    if first:
-        resources.setdefault("limits", {})["nvidia.com/gpu"] = profile.host.gpus
+    holds = first or profile.host.replicas
+    if holds:
+        gpus = profile.host.tensor_parallel_size if profile.host.replicas else profile.host.gpus
+        resources.setdefault("limits", {})["nvidia.com/gpu"] = gpus
     args = engine_args(profile, engine.name, Address("0.0.0.0", port))  # noqa: S104 the pod's own network
-    return {"name": engine.name, "port": port, "args": args, "sharesDevices": not first, "resources": resources}
+    return {"name": engine.name, "port": port, "args": args, "sharesDevices": not holds, "resources": resources}
 
 
 def _asked(profile: Profile, engine: Engine) -> dict[str, Any]:

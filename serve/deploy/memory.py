@@ -10,8 +10,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from serve.deploy.body import Body, Engine
+from serve.deploy.box import HostMemory
 from serve.deploy.machine import Card, cards, ram, within_limit
-from serve.deploy.profile import HostMemory, Profile
+from serve.deploy.placement import placed
+from serve.deploy.profile import Profile
 from serve.deploy.reading import Reading
 from serve.errors import ConfigError
 
@@ -24,11 +26,15 @@ _STEP = 2**28
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """One accelerator's memory in GiB, and whose word that is."""
+    """One accelerator's memory in GiB, and whose word that is; of several, the fullest one's.
+
+    `each` has what is free of every accelerator that has memory of its own, and its total.
+    """
 
     total: float
     free: float
     source: str
+    each: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +70,24 @@ def idle(profile: Profile) -> Pool:
     return Pool(memory.total_gib, memory.gib, "an idle box, as the profile states it")
 
 
-def free(profile: Profile, reading: Reading) -> Pool:
-    """Return what this very machine offers now; raises ConfigError if it isn't a box of the profile's kind."""
+def free(profile: Profile, reading: Reading, gpus: int | None = None) -> Pool:
+    """Return what this very machine offers now; raises ConfigError if it isn't a box of the profile's kind.
+
+    `gpus` is how many of them are there for one copy of the engines, where that isn't the whole box.
+    """
     host, found, seen = profile.host, ram(reading), cards(reading)
+    count = gpus or host.gpus
     remedy = "run it on that box, or plan for an idle one with --idle"
     if host.gpu is not None:
-        fitting = fitting_cards(profile, seen)
+        fitting = fitting_cards(profile, seen, count)
         if not fitting:
             names = ", ".join(card.name for card in seen) or "no NVIDIA GPU"
-            raise ConfigError(f"{profile.name} needs {host.gpus}x {host.gpu.name}, here is {names}; {remedy}")
+            raise ConfigError(f"{profile.name} needs {count}x {host.gpu.name}, here is {names}; {remedy}")
         if not host.unified_memory:
             sizes = [(card.free, card.total) for card in fitting if card.free is not None and card.total is not None]
-            if len(sizes) < host.gpus:
+            if len(sizes) < count:
                 raise ConfigError(f"nvidia-smi doesn't say how much memory the cards have; {remedy}")
-            least, total = min(sizes)
-            return Pool(total, least, "the fullest card, by nvidia-smi" if host.gpus > 1 else "the card, by nvidia-smi")
+            return _fullest(sizes, "the fullest card, by nvidia-smi" if count > 1 else "the card, by nvidia-smi")
     if found is None:
         raise ConfigError(f"/proc/meminfo can't be read; {remedy}")
     if host.accelerator == "cpu":
@@ -94,19 +103,32 @@ def with_running(profile: Profile, pool: Pool, running: Collection[str]) -> Pool
     Raises ConfigError for an engine that the profile doesn't have.
     """
     body = profile.served
-    names = [body.engine(name).name for name in running]
-    if not names:
+    known = {each.name: each for each in placed(profile)}
+    for name in sorted(set(running) - known.keys()):
+        raise ConfigError(f"engine: no {name!r} here; use one of {list(known)}")
+    if not running:
         return pool
-    held = sum(profile.engine_gib(body, body.engine(name)) for name in names)
-    return Pool(pool.total, pool.free + held, f"{pool.source}, and what {', '.join(names)} holds already")
+    held = [(known[name].gpus, profile.engine_gib(body, known[name].engine)) for name in running]
+    source = f"{pool.source}, and what {', '.join(running)} holds already"
+    if not pool.each:
+        return Pool(pool.total, pool.free + sum(gib for _, gib in held), source)
+    given_back = [sum(gib for gpus, gib in held if not gpus or index in gpus) for index in range(len(pool.each))]
+    sizes = [(free + back, total) for (free, total), back in zip(pool.each, given_back, strict=True)]
+    return _fullest(sizes, source)
 
 
-def fitting_cards(profile: Profile, seen: Sequence[Card]) -> list[Card]:
+def _fullest(sizes: Sequence[tuple[float, float]], source: str) -> Pool:
+    least, total = min(sizes)
+    return Pool(total, least, source, tuple(sizes))
+
+
+def fitting_cards(profile: Profile, seen: Sequence[Card], gpus: int | None = None) -> list[Card]:
     """Return the cards that the profile's containers get, the machine's first ones; none if they aren't its kind."""
-    first = list(seen[: profile.host.gpus])
+    count = gpus or profile.host.gpus
+    first = list(seen[:count])
     wanted = profile.host.gpu
     right = wanted is not None and all(card.name.startswith(wanted.name) for card in first)
-    return first if right and len(first) == profile.host.gpus else []
+    return first if right and len(first) == count else []
 
 
 def planned(profile: Profile) -> str:
@@ -123,8 +145,8 @@ def plan(profile: Profile, pool: Pool) -> Plan:
 
 def _plan(profile: Profile, pool: Pool, problem: str = "", fix: str = "") -> Plan:
     body = profile.served
-    engines = {engine.name: profile.parts(body, engine) for engine in body.engines}
-    batched = max(_number(profile, body, engine, "max-num-batched-tokens", _BATCH) for engine in body.engines)
+    engines = {engine.name: profile.parts(body, engine) for engine in profile.sharing(body)}
+    batched = max(_number(profile, body, engine, "max-num-batched-tokens", _BATCH) for engine in profile.sharing(body))
     start = _memory(profile).start_gib * max(1.0, batched / _BATCH)
     return Plan(profile, pool, engines, start, problem, fix)
 
@@ -153,7 +175,7 @@ def _problem(made: Plan) -> str:
 def _asked(made: Plan) -> Iterator[tuple[str, float, float]]:
     """For each engine in the order of their starts: what vLLM checks to be free, and what the ones before it leave."""
     profile, left = made.profile, made.pool.free
-    for engine in profile.served.engines if profile.host.accelerator != "cpu" else ():
+    for engine in profile.sharing(profile.served) if profile.host.accelerator != "cpu" else ():
         yield engine.name, profile.utilization(profile.served, engine) * made.pool.total, left
         left -= sum(made.engines[engine.name].values())
 
@@ -187,7 +209,7 @@ def _changes(made: Plan) -> Iterator[tuple[str, Body]]:
     share = math.floor(100 * min((left for _, _, left in _asked(made)), default=0.0) / made.pool.total) / 100
     if share > 0:
         yield f"set gpu-memory-utilization = {share}", _with(body, {"gpu-memory-utilization": share})
-    if len(body.engines) > 1:
+    if len(profile.sharing(body)) > 1:
         yield "set one-engine = true", body.model_copy(update={"one_engine": True})
     drafting = [lane.name for lane in body.lanes if lane.method]
     for count in range(1, len(drafting) + 1):
@@ -210,7 +232,9 @@ def table(made: Plan) -> str:
     body, sequence = made.profile.served, _sequence(made.profile, made.profile.served)
     fits = [str(math.floor(held["KV cache"] / sequence)) for held in made.engines.values()]
     rows += [["full-length sequences", *fits]]
-    across = f" on each of {made.profile.host.gpus} GPUs" if made.profile.host.gpus > 1 else ""
+    host = made.profile.host
+    across = f" on each of {host.gpus} GPUs" if host.gpus > 1 else ""
+    across += f" on each of {host.boxes} boxes" if host.boxes > 1 else ""
     lines = [f"{made.profile.name}: {body.model}, {_count(len(names), 'engine')}{across}", "", *_aligned(rows), ""]
     sums = [["engines", _cell(made.held)]]
     sums += [["and while the last one starts", _cell(made.start)]] if made.start else []

@@ -9,19 +9,12 @@ import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from serve.deploy.body import Body, Engine, Flags, Name, Table, Text, check_flags
+from serve.deploy.box import Host
 from serve.errors import ConfigError
 
 PROFILES = Path(__file__).with_name("profiles")
@@ -33,61 +26,6 @@ DEFAULT_UTILIZATION = 0.92
 FIRST_ENGINE_PORT = 8101
 
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
-
-
-class HostMemory(Table):
-    """One accelerator's memory in GiB, or the whole pool where the accelerator shares it with the operating system.
-
-    `gib` is free when idle, `total_gib` what `gpu-memory-utilization` is a share of, `reserve_gib` what must stay free,
-    `start_gib` what a starting engine takes on top and gives back.
-    """
-
-    gib: PositiveFloat
-    total_gib: PositiveFloat
-    reserve_gib: PositiveFloat
-    start_gib: NonNegativeFloat = 0.0
-    source: Text
-
-
-class Known(Table):
-    """A version of the driver or the kernel (its beginning), and what is known of it."""
-
-    version: Annotated[str, StringConstraints(pattern=r"^[0-9]+([.-][0-9]+)*$")]
-    why: Text
-
-
-class Gpu(Table):
-    """What the accelerators must be: nvidia-smi's name of them (its beginning), compute capability, driver."""
-
-    name: Text
-    compute_capability: Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+$")]
-    driver: Known
-    bad_drivers: tuple[Known, ...] = ()
-    bad_kernels: tuple[Known, ...] = ()
-
-
-class Host(Table):
-    """The box: its accelerators and how one engine spreads over them."""
-
-    accelerator: Literal["cpu", "nvidia"]
-    hardware: Text
-    gpus: Annotated[int, Field(ge=0, le=16)]
-    tensor_parallel_size: PositiveInt = 1
-    unified_memory: bool = False
-    memory: HostMemory | None = None
-    gpu: Gpu | None = None
-
-    @model_validator(mode="after")
-    def _counts_agree(self) -> Self:
-        if (self.accelerator == "cpu") != (self.gpus == 0):
-            raise ValueError('gpus: must be 0 for accelerator = "cpu" and at least 1 for any other')
-        if (self.gpu is None) != (self.gpus == 0):
-            raise ValueError("gpu: must say which card it is, and is left out where there is none")
-        if self.tensor_parallel_size > max(self.gpus, 1):
-            raise ValueError(
-                f"tensor-parallel-size: {self.tensor_parallel_size} is more than the {self.gpus} gpus; lower it"
-            )
-        return self
 
 
 class Variable(Table):
@@ -116,6 +54,7 @@ class Profile(Table):
         for name, body in self.bodies.items():
             for lane in body.unmeasured() if self.host.accelerator != "cpu" else ():
                 raise ValueError(f"bodies.{name}.lanes: {lane!r} has no figure in any cell; measure it or leave it out")
+            self._check_copies(f"bodies.{name}", body)
             self._check_memory(f"bodies.{name}", body)
         return self
 
@@ -158,6 +97,22 @@ class Profile(Table):
         """Return what an engine holds on each accelerator it spans, in GiB; 0 if no memory is stated."""
         return sum(self.parts(body, engine).values())
 
+    @property
+    def copies(self) -> int:
+        """How many copies of the served body's engines a box has."""
+        return self._copies(self.served)
+
+    @property
+    def copy_gpus(self) -> int:
+        """How many GPUs one copy of the served body's engines spans."""
+        return self.host.gpus // self.copies
+
+    def sharing(self, body: Body) -> tuple[Engine, ...]:
+        """Return the engines that share accelerators; where none do, the one that holds most."""
+        if not self.host.replicas:
+            return body.engines
+        return (max(body.engines, key=lambda engine: self.engine_gib(body, engine)),)
+
     def engine_cap(self, engine: str) -> int | None:
         """Return the GiB beyond which an engine may not grow, where its memory is the system's: what others leave.
 
@@ -166,7 +121,7 @@ class Profile(Table):
         """
         if not self.host.unified_memory or self.host.memory is None:
             return None
-        others = sum(self.engine_gib(self.served, each) for each in self.served.engines if each.name != engine)
+        others = sum(self.engine_gib(self.served, each) for each in self.sharing(self.served) if each.name != engine)
         return math.floor(self.host.memory.gib - self.host.memory.reserve_gib - others)
 
     def engine_port(self, engine: str, first: int = FIRST_ENGINE_PORT) -> int:
@@ -180,8 +135,8 @@ class Profile(Table):
         }
         return {lane: f"http://127.0.0.1:{port}" for lane, port in ports.items()}
 
-    def router_environment(self, upstreams: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return what makes a router serve this profile; `upstreams` (lane -> base URL) where they aren't local."""
+    def router_environment(self, upstreams: Mapping[str, str | tuple[str, ...]] | None = None) -> dict[str, str]:
+        """Return what makes a router serve this profile; `upstreams` (lane -> base URLs) where they aren't local."""
         urls = upstreams if upstreams is not None else self.upstreams()
         lanes = [
             {"name": lane.name, "upstream": urls[lane.name], "method": lane.method, "draft_tokens": lane.draft_tokens}
@@ -197,17 +152,33 @@ class Profile(Table):
             "POLYDRAFT_TABLE": json.dumps(table, ensure_ascii=False),
         }
 
+    def _copies(self, body: Body) -> int:
+        needed = self.host.tensor_parallel_size * len(body.engines)
+        return self.host.gpus // needed if self.host.replicas else 1
+
+    def _check_copies(self, where: str, body: Body) -> None:
+        if self.host.replicas and self._copies(body) * self.host.tensor_parallel_size * len(body.engines) != (
+            self.host.gpus
+        ):
+            raise ValueError(
+                f"{where}.lanes: {len(body.engines)} engines with {self.host.tensor_parallel_size} GPUs each don't "
+                f"divide the {self.host.gpus}; leave a lane out or set one-engine"
+            )
+        if self.host.boxes > 1 and (len(body.engines) > 1 or self.host.replicas):
+            raise ValueError(f"{where}.lanes: several boxes have one engine each; set one-engine, and no replicas")
+
     def _check_memory(self, where: str, body: Body) -> None:
         if self.host.memory is None:
             return
         if body.memory is None:
             fields = "weights-gib, overhead-gib, graphs-gib, kv-sequence-gib"
             raise ValueError(f"{where}.memory: is missing; state {fields} and their source")
-        planned = sum(self.engine_gib(body, engine) for engine in body.engines)
+        sharing = self.sharing(body)
+        planned = sum(self.engine_gib(body, engine) for engine in sharing)
         available = self.host.memory.gib - self.host.memory.reserve_gib
         if planned > available:
             raise ValueError(
-                f"{where}.lanes: {len(body.engines)} engines hold {planned:.1f} GiB of {available:.1f} GiB that one "
+                f"{where}.lanes: {len(sharing)} engines hold {planned:.1f} GiB of {available:.1f} GiB that one "
                 "accelerator can give; set one-engine, leave a lane out or lower kv-cache-memory-bytes"
             )
 

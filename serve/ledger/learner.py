@@ -6,8 +6,8 @@ Holds what changes from request to request (ledger, budget, load, who holds whos
 import math
 import operator
 import random
-from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
@@ -16,6 +16,7 @@ from serve.routing.budget import Budget
 from serve.routing.cell import Cell
 from serve.routing.estimate import Estimate, Weighing
 from serve.routing.guard import Guard
+from serve.routing.holders import Holders
 from serve.routing.lane import Lane
 from serve.routing.language import Identify
 from serve.routing.ledger import Drift, Ledger
@@ -28,7 +29,6 @@ from serve.routing.turns import Turns
 
 _WARM_UP = 2
 """First answers of an engine, whose times are those of graphs being captured and kernels compiled."""
-_CONVERSATIONS = 4096
 _PREFILL = 0.0005
 """Seconds a prompt's token, assumed until prompts were timed."""
 _PREFILL_WORTH = 4.0  # requests that this assumption counts for
@@ -67,35 +67,39 @@ class Learner:
         self.ledger, self.changes = ledger, 0
         self._applied = terms.applied
         self._lanes = {lane.name: lane for lane in lanes}
-        self.engines = len({lane.upstream for lane in lanes})
+        self.engines = len({engine for lane in lanes for engine in lane.engines})
         self._budget = Budget(terms.exploration)
         self._rng, self._clock, self._told = terms.rng, terms.clock, told
         self._identify, self.turns = terms.identify, Turns()
         self._running: Counter[str] = Counter()
         self._answered: Counter[str] = Counter()
-        self._holders: OrderedDict[int, str] = OrderedDict()
+        self.holders = Holders()
         self._prefill = Moments()
         self._guards: defaultdict[Cell, Guard] = defaultdict(Guard)
 
     @contextmanager
-    def track(self, lane: str, counted: Callable[[str], AbstractContextManager[None]]) -> Iterator[None]:
-        """Count a request on its lane's engine for as long as the context lasts, beside another count."""
-        engine = self._lanes[lane].upstream
+    def track(
+        self, lane: str, engine: str, counted: Callable[[str, str], AbstractContextManager[None]]
+    ) -> Iterator[None]:
+        """Count a request on its engine for as long as the context lasts, beside another count."""
         self._running[engine] += 1
         try:
-            with counted(lane):
+            with counted(lane, engine):
                 yield
         finally:
             self._running[engine] -= 1
 
-    def decide(self, cell: Cell, table: Decision, ready: Collection[str], prefix: Prefix | None) -> Decision:
-        """Decide a request for which the table has decided already; what leaves no choice stays as it is."""
+    def decide(self, cell: Cell, table: Decision, ready: Mapping[str, str], prefix: Prefix | None) -> Decision:
+        """Decide a request for which the table has decided already; what leaves no choice stays as it is.
+
+        `ready` names the lanes that are, each with the base URL of the engine that it would take.
+        """
         decision = self._weighed(cell, table, ready, prefix, self._budget.earn(cell))
-        if prefix and self.engines > 1:
-            self._follow(prefix, decision.lane)
+        if prefix and self.engines > 1 and decision.lane in ready:
+            self.holders.follow(prefix.conversation, ready[decision.lane])
         return decision
 
-    def explain(self, cell: Cell, table: Decision, ready: Collection[str], prefix: Prefix | None) -> Decision:
+    def explain(self, cell: Cell, table: Decision, ready: Mapping[str, str], prefix: Prefix | None) -> Decision:
         """Say how a request would be decided that tries nothing; leaves no trace."""
         return self._weighed(cell, table, ready, prefix, 0.0)
 
@@ -105,20 +109,13 @@ class Learner:
             cell: (len(guard.seen), guard.lost / guard.tokens) for cell, guard in self._guards.items() if guard.tokens
         }
 
-    def _follow(self, prefix: Prefix, lane: str) -> None:
-        """Note which engine holds a conversation's prefix, now that a request of it goes there."""
-        self._holders[prefix.conversation] = self._lanes[lane].upstream
-        self._holders.move_to_end(prefix.conversation)
-        if len(self._holders) > _CONVERSATIONS:
-            self._holders.popitem(last=False)
-
     def observe(self, outcome: Outcome) -> None:
         """Learn from one finished request, if anything was to be generated."""
         if outcome.decision is None or outcome.cell is None:
             return
         self._listen(outcome, outcome.decision, outcome.cell)
         lane = outcome.decision.lane
-        taught = self._lesson(outcome, lane)
+        taught = self._lesson(outcome, outcome.engine or self._lanes[lane].engines[0])
         self._told.lesson(lane, taught if isinstance(taught, str) else "learned")
         if isinstance(taught, str):
             return
@@ -129,8 +126,7 @@ class Learner:
             self._budget.renew()
             self._told.drift(drift)
 
-    def _lesson(self, outcome: Outcome, lane: str) -> Lesson | LeftOut:
-        engine = self._lanes[lane].upstream
+    def _lesson(self, outcome: Outcome, engine: str) -> Lesson | LeftOut:
         if outcome.end == "failed":
             self._answered[engine] = 0
         # Half-way between the company that it began in and the one that it ended in.
@@ -164,36 +160,39 @@ class Learner:
             self._prefill = self._prefill.capped(50.0).plus(first / tokens, 1.0)
 
     def _weighed(
-        self, cell: Cell, table: Decision, ready: Collection[str], prefix: Prefix | None, allowance: float
+        self, cell: Cell, table: Decision, ready: Mapping[str, str], prefix: Prefix | None, allowance: float
     ) -> Decision:
         names = [candidate.lane for candidate in table.candidates if candidate.lane in ready]
         conversation = prefix.conversation if prefix else None
         if table.reason not in _OPEN or not names:
-            return replace(table, batch=self._batch(table.lane), conversation=conversation)
+            return replace(table, batch=self._batch(table.lane, ready), conversation=conversation)
         now = self._clock()
-        estimates = self.ledger.estimates(cell, self._batches(names), now)
-        options = self._priced(estimates, cell, prefix) if prefix and self.engines > 1 else estimates
+        estimates = self.ledger.estimates(cell, [(name, self._batch(name, ready)) for name in names], now)
+        options = self._priced(estimates, cell, prefix, ready) if prefix and self.engines > 1 else estimates
         barred = self._barred(cell, options)
         pick = thompson.pick(options, allowance, self._rng.random() if allowance > 0 else 0.0, barred)
         if pick.cost:
             self._budget.spend(cell, pick.cost)
         weighing = Weighing(pick.lane, pick.best, pick.propensity, self._applied, estimates, pick.shares)
         if not self._applied:
-            return replace(table, batch=self._batch(table.lane), weighing=weighing, conversation=conversation)
+            batch = self._batch(table.lane, ready)
+            return replace(table, batch=batch, weighing=weighing, conversation=conversation)
         candidates = _candidates(table, estimates)
         reason: Reason = "explored" if pick.lane != pick.best else "learned"
         if reason == "learned" and pick.lane != candidates[0].lane:
             # Without the guard it would have been the best of the options: if it still is, it was the prefix.
             reason = "guarded" if max(options, key=_RATE).lane != pick.lane else "kept"
-        return Decision(pick.lane, reason, candidates, self._batch(pick.lane), weighing, conversation)
+        return Decision(pick.lane, reason, candidates, self._batch(pick.lane, ready), weighing, conversation)
 
     def _barred(self, cell: Cell, options: Sequence[Estimate]) -> Collection[int]:
         guard = self._guards.get(cell)
         return guard.barred(options, self.ledger.answers(cell)) if guard else ()
 
-    def _priced(self, estimates: Sequence[Estimate], cell: Cell, prefix: Prefix) -> list[Estimate]:
+    def _priced(
+        self, estimates: Sequence[Estimate], cell: Cell, prefix: Prefix, ready: Mapping[str, str]
+    ) -> list[Estimate]:
         """Take off what it costs to read a conversation's prefix again, on engines that don't hold it."""
-        holder = self._holders.get(prefix.conversation)
+        holder = self.holders.of(prefix.conversation)
         if holder is None:
             return list(estimates)
         seconds, (_, tokens) = prefix.tokens * self._a_token(), self.ledger.sizes(cell)
@@ -201,7 +200,7 @@ class Learner:
         for each in estimates:
             # Reading takes as long in every draw: it lowers the rate, and what is uncertain of it.
             decoding = tokens / each.decode_rate
-            share = 1.0 if self._lanes[each.lane].upstream == holder else decoding / (decoding + seconds)
+            share = 1.0 if ready[each.lane] == holder else decoding / (decoding + seconds)
             priced.append(replace(each, mean=each.mean + math.log(share), variance=each.variance * share**2))
         return priced
 
@@ -210,12 +209,9 @@ class Learner:
         timed = self._prefill
         return (_PREFILL * _PREFILL_WORTH + timed.mean * timed.weight) / (_PREFILL_WORTH + timed.weight)
 
-    def _batches(self, names: Sequence[str]) -> list[tuple[str, int]]:
-        running, lanes = self._running, self._lanes
-        return [(name, running[lanes[name].upstream] + 1) for name in names]
-
-    def _batch(self, lane: str) -> int:
-        return self._running[self._lanes[lane].upstream] + 1
+    def _batch(self, lane: str, ready: Mapping[str, str]) -> int:
+        """Give how many requests a lane's engine would work on with one more."""
+        return self._running[ready[lane]] + 1 if lane in ready else 1
 
 
 def _candidates(table: Decision, estimates: Sequence[Estimate]) -> tuple[Candidate | Estimate, ...]:

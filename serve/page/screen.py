@@ -11,7 +11,7 @@ from serve.page.view import BUCKET, Noticed, Seen, Sums, View
 from serve.proxy.upstream import Upstream
 from serve.routing.estimate import Estimate, Weighing
 from serve.routing.guard import PROMISED
-from serve.routing.lane import Lane
+from serve.routing.lane import Lane, engine_name
 from serve.routing.policy import Candidate, Decision, Mode, Table
 
 _MINUTE = 60 // BUCKET
@@ -40,7 +40,7 @@ class Sources:
     table: Table
     view: View
     upstreams: Mapping[str, Upstream]
-    in_flight: Callable[[str], int]
+    in_flight: Callable[[Lane], int]
     memory: Callable[[], Memory | None]
     learner: Learner | None = None
 
@@ -97,6 +97,7 @@ def explained(seen: Seen) -> dict[str, Any]:
     acceptance = outcome.acceptance
     return line(seen) | {
         "request_id": outcome.request_id,
+        "engine": outcome.engine and engine_name(outcome.engine),
         "prompt_tokens": outcome.prompt_tokens,
         "time_to_first_token": _rounded(outcome.time_to_first_token, 4),
         "duration": _rounded(outcome.duration),
@@ -134,7 +135,8 @@ def cell(sources: Sources, language: str, lane: str) -> dict[str, Any] | None:
 def _engine(sources: Sources, url: str) -> dict[str, Any]:
     upstream = sources.upstreams[url]
     return {
-        "lanes": [lane.name for lane in sources.view.lanes if lane.upstream == url],
+        "name": engine_name(url),
+        "lanes": [lane.name for lane in sources.view.lanes if url in lane.engines],
         "state": "left alone" if upstream.left_alone else "up" if upstream.healthy else "down",
         "vllm": upstream.version,
         "running": upstream.slots.running,
@@ -149,8 +151,8 @@ def _lane(sources: Sources, lane: Lane, minute: Sequence[tuple[int, Mapping[str,
         "name": lane.name,
         "method": lane.method,
         "draft_tokens": lane.draft_tokens,
-        "ready": sources.upstreams[lane.upstream].ready,
-        "in_flight": sources.in_flight(lane.name),
+        "ready": any(sources.upstreams[url].ready for url in lane.engines),
+        "in_flight": sources.in_flight(lane),
         "requests": sum(each.requests for each in summed),
         "tokens": sum(each.tokens for each in summed),
         "length": _rounded(1 + accepted / steps) if steps else None,

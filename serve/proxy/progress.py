@@ -13,12 +13,14 @@ from serve.routing.policy import Decision
 class Progress:
     """What is known of a request so far; times are the wiring's clock's, `broken` counts engines that broke on it.
 
-    `sent`: the client has some of a stream's content, which a mere ping isn't.
+    `engine` is the base URL of the one that was tried last. `sent`: the client has some of a stream's content, which a
+    mere ping isn't.
     """
 
     started: float
     lane: Lane
     decision: Decision
+    engine: str | None = None
     status: int = 0
     end: End = "failed"
     error: End | None = None

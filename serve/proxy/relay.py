@@ -7,6 +7,7 @@ client's connection belongs to: `run` takes any Client, and calling it as an ASG
 
 import asyncio
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -55,6 +56,8 @@ class Relay(Response):
         self._pinger: asyncio.TimerHandle | None = None
         self._observed = False
         self._sample: Sample | None = None
+        self._expected: Upstream | None = wiring.fleet.upstreams[job.engines[job.lanes[0].name]]
+        self._expected.slots.promise(1)  # requests that come in the same moment are to see each other
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer through an ASGI server, or stop at once when the client leaves."""
@@ -114,22 +117,22 @@ class Relay(Response):
             self._answer.source.resume()
 
     async def _work(self, client: Client) -> None:
-        """Try the lanes until one answers. An engine that broke on the request is followed by one other at most.
+        """Try engines until one answers: a lane's own, then the next lane's. One that broke is followed by one at most.
 
         For the request itself may be what breaks them.
         """
         failure: RequestError = LaneNotReady("No engine is ready; try again in a few seconds.")
         blamed: list[Upstream] = []
-        for lane in self._job.lanes:
-            self._turn_to(lane)
+        for lane, upstream in self._tries():
+            self._turn_to(lane, upstream)
             try:
-                await self._serve(lane, client)
-                for upstream in blamed:  # another engine answers what it answered with an error
-                    upstream.erred()
+                await self._serve(lane, upstream, client)
+                for broken in blamed:  # another engine answers what it answered with an error
+                    broken.erred()
                 return
             except EngineErred as error:
                 failure = error
-                blamed.append(self._wiring.upstreams[lane.upstream])
+                blamed.append(upstream)
             except LaneNotReady as error:  # where another lane only is full, that is what the client should hear
                 failure = failure if isinstance(failure, EngineBusy) else error
             except (EngineBusy, EngineFailed, EngineSilent) as error:
@@ -138,6 +141,12 @@ class Relay(Response):
                 break
         self._release()
         self._fail(client, failure)
+
+    def _tries(self) -> Iterator[tuple[Lane, Upstream]]:
+        """Give every engine of every lane that may answer, in the order in which to try them."""
+        for lane in self._job.lanes:
+            for upstream in self._wiring.fleet.tries(lane.name, self._job.engines[lane.name]):
+                yield lane, upstream
 
     def _may_go_on(self, failure: RequestError) -> bool:
         if isinstance(failure, EngineFailed) and not isinstance(failure, EngineUnreachable):
@@ -164,31 +173,38 @@ class Relay(Response):
         client.write(raw)
         return client.end()
 
-    def _turn_to(self, lane: Lane) -> None:
+    def _turn_to(self, lane: Lane, upstream: Upstream) -> None:
         """Note that this lane serves now; any lane but the decided one is a fallback."""
         progress = self._progress
-        progress.lane = lane
+        progress.lane, progress.engine = lane, upstream.url
+        self._wiring.fleet.follow(self._job.bond, upstream.url)
         if lane.name != self._job.decision.lane:
             progress.decision = replace(self._job.decision, lane=lane.name, reason="fallback")
 
-    async def _serve(self, lane: Lane, client: Client) -> None:
-        """Have one lane answer; raises what makes the next one try, or what ends a stream that has begun."""
+    async def _serve(self, lane: Lane, upstream: Upstream, client: Client) -> None:
+        """Have an engine answer; raises what makes the next one try, or what ends a stream that has begun."""
         job, wiring = self._job, self._wiring
-        upstream = wiring.upstreams[lane.upstream]
         payload = None
         if job.payload is not None:
-            shared = lane.upstream in wiring.shared
+            shared = upstream.url in wiring.fleet.shared
             payload = vllm.prepare(job.payload, job.raw, job.endpoint, wiring.model, lane, shared=shared)
-        taken = await upstream.slots.take(partial(wiring.waits, lane.name))
+        self._arrived()
+        taken = await upstream.slots.take(partial(wiring.waits, lane.name, upstream.url))
         try:
             if not upstream.ready:  # it may have failed while the request stood in line
                 raise LaneNotReady("The engine isn't ready any more; try again in a few seconds.")
-            with wiring.track(lane.name):
+            with wiring.track(lane.name, upstream.url):
                 self._answer = self._receiver(client, upstream)
                 await upstream.send(job.method, job.path, payload, job.headers, self._answer, streamed=job.streamed)
                 self._answer.finish()
         finally:
             upstream.slots.give_back(taken)
+
+    def _arrived(self) -> None:
+        """Note that the engine that was to get the request has it now, or never will."""
+        if self._expected:
+            self._expected.slots.promise(-1)
+            self._expected = None
 
     def _receiver(self, client: Client, upstream: Upstream) -> Answer:
         job = self._job
@@ -227,6 +243,7 @@ class Relay(Response):
 
     def _observe(self) -> None:
         self._observed = True
+        self._arrived()
         outcome = _outcome(self._job, self._progress, self._wiring.clock(), self._sample)
         for observe in (*self._wiring.observers, *filter(None, [self._job.finished])):
             observe(outcome)
@@ -251,6 +268,8 @@ def _outcome(job: Job, progress: Progress, now: float, sample: Sample | None) ->
         completion_tokens=report.completion_tokens,
         acceptance=report.acceptance if progress.lane.drafts else None,
         sample=sample,
+        engine=progress.engine,
+        shortened=job.shortened,
     )
 
 

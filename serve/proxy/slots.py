@@ -16,7 +16,7 @@ class Slots:
     """`limit` places, and a line of at most `queue` that wait for one; first come, first served."""
 
     def __init__(self, limit: int, queue: int, clock: Callable[[], float]) -> None:
-        self.running = 0
+        self.running = self.promised = 0
         self._limit, self._queue, self._clock = limit, queue, clock
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._mean = 1.0  # seconds that a place was held, lately
@@ -25,6 +25,10 @@ class Slots:
     def waiting(self) -> int:
         """How many wait for a place."""
         return len(self._waiting)
+
+    def promise(self, requests: int) -> None:
+        """Note that requests will come, or with a negative number that they have: whoever chooses next counts them."""
+        self.promised += requests
 
     async def take(self, waits: Callable[[], AbstractContextManager[None]] = nullcontext) -> float:
         """Take a place, which `give_back` frees, and give the time of it; `waits` is entered while there is none.

@@ -68,6 +68,11 @@ class Upstream:
         return self.healthy and self._breaker.permits(self._clock())
 
     @property
+    def in_flight(self) -> int:
+        """How many requests it works on, has waiting, or is about to get."""
+        return self.slots.running + self.slots.waiting + self.slots.promised
+
+    @property
     def left_alone(self) -> bool:
         """Whether it kept failing, so that it only gets a request now and then to try it."""
         return self._breaker.open

@@ -70,6 +70,14 @@ def wants_usage(payload: Mapping[str, Any]) -> bool:
     return bool((payload.get("stream_options") or {}).get("include_usage"))
 
 
+def drafts_asked(payload: Mapping[str, Any]) -> object:
+    """Give the number of draft tokens that a payload asks for, whatever it is; None if it asks for none.
+
+    Only on a lane that the client named does the router heed it: elsewhere the number belongs to the choice.
+    """
+    return _object(payload.get("vllm_xargs")).get("draft_tokens")
+
+
 def undraftable(payload: Mapping[str, Any], endpoint: Asked) -> str | None:
     """Name the parameter for which a speculating engine refuses this payload, if there is one.
 

@@ -188,8 +188,8 @@ class Ledger:
         self.drifted.add(key(self._lanes[drift.lane]))
         if drift.what == "step_time":
             # Engines of one machine share what slows a step down, such as heat or a neighbour.
-            machine = _machine(self._lanes[drift.lane])
-            for each in [lane.name for lane in self._lanes.values() if _machine(lane) == machine]:
+            machines = _machines(self._lanes[drift.lane])
+            for each in [lane.name for lane in self._lanes.values() if _machines(lane) & machines]:
                 self._steps[each] = self._steps.get(each, Sums()).slower(drift.change).capped(_AFTER_DRIFT)
                 self.drifted.add(key(self._lanes[each]))
             return
@@ -209,8 +209,8 @@ class Ledger:
         self._conclusions.renew()
 
 
-def _machine(lane: Lane) -> str | None:
-    return urlsplit(lane.upstream).hostname
+def _machines(lane: Lane) -> set[str | None]:
+    return {urlsplit(engine).hostname for engine in lane.engines}
 
 
 def _ratio(run: Run) -> float:

@@ -9,10 +9,11 @@ from serve.routing.outcome import Outcome
 _FEWEST_STEPS = 4
 """A shorter answer says more of the clock's grain than of the drafter."""
 
-LeftOut = Literal["unfinished", "unmeasured", "short", "warming", "repeating"]
+LeftOut = Literal["unfinished", "unmeasured", "short", "warming", "repeating", "shortened"]
 """unfinished: aborted, failed, refused or rejected; unmeasured: the engine didn't say what the lane achieved (`n` above
 1, its metrics off); short: fewer than four steps; warming: the engine's first answers since the router came up, or
-since the engine broke; repeating: the answer went round in circles, which every drafter predicts."""
+since the engine broke; repeating: the answer went round in circles, which every drafter predicts; shortened: the
+client had the lane draft fewer tokens than it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ def lesson(outcome: Outcome, batch: float) -> Lesson | LeftOut:
     """Take the lesson of a request; the engine's own time counts, since a slow client stretches ours."""
     if outcome.end != "complete" or outcome.cell is None or outcome.decision is None:
         return "unfinished"
+    if outcome.shortened:
+        return "shortened"
     tokens, spent, acceptance = outcome.completion_tokens, outcome.generation_time, outcome.acceptance
     if outcome.drafted and (acceptance is None or acceptance.acceptance_length is None):
         return "unmeasured"

@@ -43,7 +43,9 @@ class Outcome(NamedTuple):
     than two tokens, or nothing measured), `generation_time` the engine's own seconds from the first token to the last.
     `acceptance` is None on the body and where the engine reported none. `cell` and `decision` are None where the
     request was rejected before they were known, `cell` also where nothing is generated; `status` is 0 if no answer
-    began. `sample` is there where a policy learns: it looks into the answer, and is for no log.
+    began. `sample` is there where a policy learns: it looks into the answer, and is for no log. `engine` is the
+    base URL of the engine that answered, or was tried last. `shortened` is one whose client had the lane draft fewer
+    tokens than it does.
     """
 
     request_id: str
@@ -62,6 +64,8 @@ class Outcome(NamedTuple):
     completion_tokens: int | None = None
     acceptance: Acceptance | None = None
     sample: Sample | None = None
+    engine: str | None = None
+    shortened: bool = False
 
     @property
     def unmeasured(self) -> bool:

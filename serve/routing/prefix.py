@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 _ASCII, _OTHER = 4.0, 1.5
@@ -38,7 +39,13 @@ def prefix_of(payload: Mapping[str, Any]) -> Prefix | None:
         if message.get("role") == "user":
             break
     tokens = sum(_tokens(_text(message)) for message in messages[-_MESSAGES:-1] if isinstance(message, Mapping))
-    return Prefix(hash(tuple(opening)), int(tokens))
+    return Prefix(_name(opening), int(tokens))
+
+
+def _name(opening: list[str]) -> int:
+    """Give a number that is the same in every router and after every start, as Python's own hash isn't."""
+    digest = blake2b("\0".join(opening).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
 
 
 def _tokens(text: str) -> float:

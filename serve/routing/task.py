@@ -92,8 +92,9 @@ _JSON = re.compile(
     r"|создай|верни|сделай|преобраз|svar|zamie[nń]|odpowi|antwort|respond|risp|répon)\w*"
     r"[^.\n]{0,40}\bjson\b|(?:输出|輸出|生成|返回|转成|轉成|给我|用"
     r"|出力)[^。\n]{0,10}json|json[^。\n]{0,8}(?:にして|に変換|로|으로)"
-    r"|\b(?:as|in|into|valid|only|to|a|als|en|in|un|ein|format|gültiges|strict)(?: a| an| ein"
-    r"| valid)? json\b|\bjson-(?:muo|form)|\bjson (?:object|format|array|only|string|output|response|schema)"
+    r"|\b(?:as|in|into|valid|only|to|a|als|en|in|un|ein|format|gültiges|strict|como|em|som|til|formato|formatet|array"
+    r"|формате|массивом|виде|в)(?: a| an| ein| valid)? json\b|(?:بصيغة|بتنسيق|بمصفوفة|إلى|بشكل) json"
+    r"|\bjson-(?:muo|form)|\bjson (?:object|format|array|only|string|output|response|schema)"
     r"|以\s*json|\bfill in this schema|json\s*(?:形式|格式|で|으로|형식|を出力|返回|输出)"
 )
 _TO_JSON = re.compile(

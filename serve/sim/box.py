@@ -24,9 +24,18 @@ class Box:
         self._figures = figures
         self._steps: dict[str, float] = {}
         self._odds: dict[tuple[str, str], tuple[float, ...]] = {}
+        self._drafts = {lane.name: lane.draft_tokens for lane in lanes}
         known = figures.bodies[body]
         for lane in lanes:
             self._take(lane, known)
+        self._body = next((self._steps[lane.name] for lane in lanes if not lane.drafts), None)
+        self._raw = known.raw
+        self._raw_odds = {
+            lane.name: _of_row(row, lane, self._steps[lane.name])
+            for lane in lanes
+            for row in (known.raw.acceptance if known.raw else ())
+            if row.lane == lane.name
+        }
         self._tasks = {each.task: _odds(each.accepted) - _odds(each.prose) for each in figures.tasks}
 
     def _take(self, lane: Lane, known: BodyFigures) -> None:
@@ -50,17 +59,30 @@ class Box:
         return self._figures.prefill.seconds_per_token * tokens
 
     def step(self, lane: Lane, batch: int) -> float:
-        """Give the seconds of a step in a batch of so many requests."""
+        """Give the seconds of a step in a batch of so many requests.
+
+        A lane that drafts fewer tokens than it does takes that part of what drafting adds to the body's step.
+        """
         slower: float = self._figures.load.doubling ** math.log2(batch)
-        return self._steps[lane.name] * slower
+        whole, most = self._steps[lane.name], self._drafts[lane.name]
+        if lane.draft_tokens < most and self._body is not None:
+            whole = self._body + (whole - self._body) * lane.draft_tokens / most
+        return whole * slower
+
+    def circles(self, cell: Cell) -> float:
+        """Give the share of a cell's answers that go round in circles."""
+        return self._raw.circles if self._raw and cell.endpoint == "completions" else 0.0
 
     def survival(self, lane: Lane, cell: Cell, off: float = 0.0) -> tuple[float, ...]:
         """Give how likely each draft is accepted once those before it are; `off` is in log-odds."""
+        if cell.endpoint == "completions" and lane.name in self._raw_odds:
+            raw = self._raw_odds[lane.name][: lane.draft_tokens]
+            return tuple(1 / (1 + math.exp(-(each + off))) for each in raw)
         base = cell.language.partition("-")[0]
         found = (self._odds.get((lane.name, language)) for language in (cell.language, base, "*"))
         odds = next((each for each in found if each), ())
         task = self._tasks.get(cell.task, 0.0)
-        return tuple(1 / (1 + math.exp(-(each + task + off))) for each in odds)
+        return tuple(1 / (1 + math.exp(-(each + task + off))) for each in odds[: lane.draft_tokens])
 
     def length(self, lane: Lane, cell: Cell) -> float:
         """Give the tokens a step that a lane is worth in a cell."""

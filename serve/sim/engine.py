@@ -9,7 +9,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -18,7 +18,7 @@ from serve.routing.cell import Cell, Endpoint
 from serve.routing.lane import Lane
 from serve.sim.box import Box
 from serve.sim.counts import Counts
-from serve.sim.filler import filler
+from serve.sim.filler import circling, filler
 from serve.sim.work import Seats, Work, decode
 
 VERSION = "0.0.simulated"
@@ -101,16 +101,28 @@ class Engine:
 
     def _work(self, payload: Mapping[str, Any], endpoint: Endpoint, size: int) -> Work:
         nature = self._nature
-        lane = self._lanes.get((payload.get("vllm_xargs") or {}).get("lane", ""), self._default)
+        asked = payload.get("vllm_xargs") or {}
+        lane = self._lanes.get(asked.get("lane", ""), self._default)
+        drafts = asked.get("draft_tokens")
+        if isinstance(drafts, int) and 0 < drafts < lane.draft_tokens:
+            lane = replace(lane, draft_tokens=drafts)
         limit = int(payload.get("max_completion_tokens") or payload.get("max_tokens") or _LONGEST)
         tokens = limit if payload.get("ignore_eos") else min(limit, nature.box.tokens(nature.rng))
-        return Work(lane, nature.classify(payload, endpoint), size // _BYTES_A_TOKEN + 1, max(1, min(tokens, _LONGEST)))
+        cell = nature.classify(payload, endpoint)
+        circling = nature.rng.random() < nature.box.circles(cell)
+        return Work(lane, cell, size // _BYTES_A_TOKEN + 1, max(1, min(tokens, _LONGEST)), circling=circling)
+
+    def _said(self, work: Work, tokens: int) -> str:
+        """Write the text of the last so many tokens."""
+        if work.circling:
+            return circling(work.cell.language, work.done - tokens, tokens)
+        return filler(work.cell.language, tokens, self._nature.rng)
 
     async def _whole(self, work: Work, shape: "_Shape") -> web.StreamResponse:
         text = ""
         async with contextlib.aclosing(decode(work, self._nature.box, self._seats, self._nature.rng)) as steps:
             async for tokens in steps:
-                text += filler(work.cell.language, tokens, self._nature.rng)
+                text += self._said(work, tokens)
         self._nature.done(work)
         return web.json_response(shape.whole(text, work))
 
@@ -123,7 +135,7 @@ class Engine:
             await response.write(_event(shape.opening()))
         async with contextlib.aclosing(decode(work, self._nature.box, self._seats, self._nature.rng)) as steps:
             async for tokens in steps:
-                await response.write(_event(shape.chunk(filler(work.cell.language, tokens, self._nature.rng), work)))
+                await response.write(_event(shape.chunk(self._said(work, tokens), work)))
         self._nature.done(work)
         if (payload.get("stream_options") or {}).get("include_usage"):
             await response.write(_event(shape.usage(work)))

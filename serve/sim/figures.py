@@ -76,11 +76,20 @@ class Accepted(Table):
         return self
 
 
+class Raw(Table):
+    """What a body does without its chat template: the share of answers in circles, and what drafters get of them."""
+
+    circles: Annotated[float, Field(ge=0, le=1)]
+    acceptance: tuple[Accepted, ...] = ()
+    source: Text
+
+
 class BodyFigures(Table):
     """The lanes of one body."""
 
     steps: Annotated[tuple[Steps, ...], Field(min_length=1)]
     acceptance: tuple[Accepted, ...] = ()
+    raw: Raw | None = None
 
 
 class Figures(Table):

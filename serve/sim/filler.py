@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 _FILE = Path(__file__).with_name("filler.toml")
+_CIRCLE = 7  # words
 _WITHOUT_SPACES = frozenset({"zh", "ja"})
 
 
@@ -20,6 +21,16 @@ def _words() -> dict[str, tuple[list[str], str]]:
 
 def filler(language: str, tokens: int, rng: random.Random) -> str:
     """Write so many words; numbers where there are no words of that language."""
-    words = _words()
-    chosen, between = words.get(language.partition("-")[0], words["und"])
+    chosen, between = _of(language)
     return "".join(rng.choice(chosen) + between for _ in range(tokens))
+
+
+def circling(language: str, begun: int, tokens: int) -> str:
+    """Write so many words of an answer that goes round in circles, `begun` of which stand there already."""
+    chosen, between = _of(language)
+    return "".join(chosen[number % _CIRCLE % len(chosen)] + between for number in range(begun, begun + tokens))
+
+
+def _of(language: str) -> tuple[list[str], str]:
+    words = _words()
+    return words.get(language.partition("-")[0], words["und"])

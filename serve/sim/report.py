@@ -11,9 +11,10 @@ LIMITS = """\
 What this is worth: the engines are made of figures that strangers published, each of one box, and of arithmetic on
 them (serve/sim/figures, with sources); nothing was measured on such a box by this project. Language and task are taken
 to add up, languages that nobody measured to be like the least lucky one that was, steps of all lanes to slow down alike
-under load. Answers have no sense and no end of their own, prefixes aren't cached, no engine ever fails, and what an
-answer's language and task are is asked of the router's own classification. It shows what the router would do if all
-that were so, not how fast your box will be."""
+under load, a draft length that nobody measured to take its part of what drafting adds to a step. Answers have no sense
+and no end of their own, prefixes aren't cached, no engine ever fails, and what an answer's language and task are is
+asked of the router's own classification. It shows what the router would do if all that were so, not how fast your box
+will be."""
 
 
 def report(works: Sequence[Work], box: Box, lanes: Sequence[Lane]) -> str:

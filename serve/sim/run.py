@@ -73,8 +73,22 @@ async def simulate(plan: Plan, identify: Identify, say: Say, progress: Callable[
             await running
     say(report(works, box, lanes))
     if plan.trace:
-        truth = (Known(work.cell, work.lane.name, work.tokens, seconds(work, box, lanes)) for work in works)
+        truth = (_known(work, box, lanes) for work in works)
         plan.trace.write_text("".join(f"{written(each)}\n" for each in truth), encoding="utf-8")
+
+
+def _known(work: Work, box: Box, lanes: tuple[Lane, ...]) -> Known:
+    """Say what was true of one request."""
+    return Known(
+        cell=work.cell,
+        lane=work.lane.name,
+        tokens=work.tokens,
+        seconds=seconds(work, box, lanes),
+        batch=max(1, round(work.batch)),
+        prompt_tokens=work.prompt_tokens,
+        acceptance_lengths={lane.name: box.length(lane, work.cell) for lane in lanes},
+        draft_tokens={lane.name: lane.draft_tokens for lane in lanes},
+    )
 
 
 @contextmanager
@@ -139,7 +153,8 @@ def _settings(plan: Plan, lanes: tuple[Lane, ...]) -> Settings:
     wanted = plan.profile.router_environment(upstreams)
     table = json.loads(wanted["POLYDRAFT_TABLE"]) if plan.tabled else [_UNKNOWN]
     lanes_of = json.loads(wanted["POLYDRAFT_LANES"])
-    return read(model=wanted["POLYDRAFT_MODEL"], lanes=lanes_of, table=table, **dict.fromkeys(_REAL), **plan.settings)
+    own = {**plan.settings, **({} if plan.tabled else {"table_file": None})}
+    return read(model=wanted["POLYDRAFT_MODEL"], lanes=lanes_of, table=table, **dict.fromkeys(_REAL), **own)
 
 
 _REAL = ("ledger", "keys_file", "tls_cert_file", "tls_key_file", "engine_key_file", "traces_endpoint")

@@ -2,16 +2,13 @@
 
 import asyncio
 import random
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 
+from serve.bench.prompts import TASKS, load
 from serve.errors import ConfigError
-
-PROMPTS = Path(__file__).parents[1] / "bench/tasks.toml"
 
 _COMMON = 4  # times that prose comes for each other task: most of what people ask
 
@@ -26,12 +23,7 @@ class Traffic:
 
 async def send(url: str, traffic: Traffic, rng: random.Random, progress: Callable[[int, int], None]) -> None:
     """Send it all. Raises ConfigError if the router refuses a request."""
-    prompts = [
-        text
-        for tasks in tomllib.loads(PROMPTS.read_text(encoding="utf-8")).values()
-        for task, text in tasks.items()
-        for _ in range(_COMMON if task == "prose" else 1)
-    ]
+    prompts = [prompt.text for prompt in load(TASKS) for _ in range(_COMMON if prompt.task == "prose" else 1)]
     chosen = [rng.choice(prompts) for _ in range(traffic.requests)]
     done = 0
 

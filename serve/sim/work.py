@@ -60,6 +60,7 @@ class Work:
     drafted: int = 0
     accepted: list[int] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
+    circling: bool = False
 
     @property
     def batch(self) -> float:

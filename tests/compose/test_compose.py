@@ -1,3 +1,4 @@
+import functools
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from serve.deploy import memory
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import Address, engine_args, engine_environment
+from serve.deploy.placement import placed
 from serve.deploy.profile import Profile
 from serve.settings import Settings
 
@@ -20,9 +22,10 @@ DRAIN = ("drain_delay", "drain_timeout")
 each_box = pytest.mark.parametrize("box", BOXES, ids=lambda box: box.name)
 
 
-def compose(*arguments: str) -> str:
-    """Run the real Compose without an engine, in an environment of its own."""
-    environment = {"PATH": "/usr/bin:/bin", "DOCKER_HOST": "unix:///nowhere", "HOME": "/nonexistent"}
+@functools.cache
+def compose(*arguments: str, **variables: str) -> str:
+    """Run the real Compose without an engine, in an environment of its own; once for whoever asks the same."""
+    environment = {"PATH": "/usr/bin:/bin", "DOCKER_HOST": "unix:///nowhere", "HOME": "/nonexistent", **variables}
     command: list[str | Path] = [COMPOSE, "--project-directory", ROOT, "-f", ROOT / "compose.yaml", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
@@ -38,7 +41,7 @@ def services(box: Profile) -> dict[str, Any]:
 def engines(box: Profile) -> dict[str, Any]:
     """The engines of a box by name."""
     understood = services(box)
-    return {engine.name: understood[f"{box.name}-{engine.name}"] for engine in box.served.engines}
+    return {engine.name: understood[f"{box.name}-{engine.name}"] for engine in placed(box)}
 
 
 @each_box
@@ -64,18 +67,22 @@ def test_the_files_follow_the_compose_specification() -> None:
 @each_box
 def test_the_service_that_is_named_like_the_profile_brings_its_engines(box: Profile) -> None:
     understood = services(box)
-    engines = {f"{box.name}-{engine.name}" for engine in box.served.engines}
+    engines = {f"{box.name}-{engine.name}" for engine in placed(box)}
     assert understood.keys() == {box.name, f"{box.name}-plan", *engines}
     assert understood[box.name]["depends_on"].keys() == engines
 
 
+def overridden(page: str, profile: str, folder: Path) -> dict[str, Any]:
+    """What Compose makes of a profile with the very override that a page of the documentation shows."""
+    shown = (ROOT / "docs" / page).read_text(encoding="utf-8").partition("# compose.override.yaml\n")[2]
+    override = folder / "compose.override.yaml"
+    override.write_text(textwrap.dedent(shown.partition("\n\n")[0]))
+    given: dict[str, Any] = json.loads(compose("-f", str(override), "--profile", profile, "config", "--format", "json"))
+    return given
+
+
 def test_keys_and_a_public_port_come_by_an_override(tmp_path: Path) -> None:
-    """The very file that the documentation shows."""
-    readme = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
-    shown = readme.partition("# compose.override.yaml\n")[2].partition("\n\n")[0]
-    override = tmp_path / "compose.override.yaml"
-    override.write_text(textwrap.dedent(shown))
-    given = json.loads(compose("-f", str(override), "--profile", "gb10", "config", "--format", "json"))
+    given = overridden("settings.md", "gb10", tmp_path)
     router = given["services"]["gb10"]
     assert router["environment"]["POLYDRAFT_KEYS_FILE"] == "/run/secrets/keys"
     assert [secret["target"] for secret in router["secrets"]] == ["/run/secrets/keys"]
@@ -87,8 +94,13 @@ def test_keys_and_a_public_port_come_by_an_override(tmp_path: Path) -> None:
 def test_the_router_gets_its_environment_unharmed(box: Profile) -> None:
     """Compose interpolates and YAML has types of its own; the JSON must survive both."""
     given = services(box)[box.name]["environment"]
-    serving = {lane.name: box.served.engine_of(lane.name).name for lane in box.served.lanes}
-    upstreams = {lane: f"http://{box.name}-{engine}:8000" for lane, engine in serving.items()}
+    upstreams: dict[str, str | tuple[str, ...]] = {}
+    for lane in (lane.name for lane in box.served.lanes):
+        urls = [
+            f"http://{box.name}-{each.name}:8000" for each in placed(box) if each.engine == box.served.engine_of(lane)
+        ]
+        urls += [f"http://box-{number}:8101" for number in range(2, box.host.boxes + 1)]
+        upstreams[lane] = urls[0] if len(urls) == 1 else tuple(urls)
     own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000", "POLYDRAFT_WITHOUT_KEYS": "anywhere"}
     planned = given.pop("POLYDRAFT_PLANNED_MEMORY_GIB")
     assert float(planned) == pytest.approx(memory.plan(box, memory.idle(box)).held, abs=0.05)
@@ -97,18 +109,28 @@ def test_the_router_gets_its_environment_unharmed(box: Profile) -> None:
 
 @each_box
 def test_the_engines_get_their_command_and_environment_unharmed(box: Profile) -> None:
-    for lane, engine in engines(box).items():
-        assert engine["command"] == engine_args(box, lane, Address("0.0.0.0", 8000))
-        assert engine["environment"] == {**engine_environment(box), "HF_TOKEN": None}
+    understood = engines(box)
+    secrets = dict.fromkeys(["HF_TOKEN", *(["VLLM_API_KEY"] if box.host.boxes > 1 else [])])
+    for each in placed(box):
+        engine = understood[each.name]
+        assert engine["command"] == engine_args(box, each.engine.name, Address("0.0.0.0", 8000))
+        assert engine["environment"] == {**engine_environment(box), **secrets}
 
 
 @each_box
 def test_engines_start_one_after_another(box: Profile) -> None:
-    before, condition = "plan", "service_completed_successfully"
-    for lane, engine in engines(box).items():
-        waits_for = {name: rule["condition"] for name, rule in engine["depends_on"].items()}
-        assert waits_for == {f"{box.name}-{before}": condition}
-        before, condition = lane, "service_healthy"
+    plan = {f"{box.name}-plan": ("service_completed_successfully", True)}
+    before: dict[str, tuple[str, bool]] = {}
+    for name, engine in engines(box).items():
+        waits_for = {each: (rule["condition"], rule["required"]) for each, rule in engine["depends_on"].items()}
+        assert waits_for == (before | plan if box.copies > 1 else before or plan)
+        before = {f"{box.name}-{name}": ("service_healthy", box.copies == 1)}
+
+
+@each_box
+def test_a_copy_that_does_not_come_up_keeps_neither_the_next_nor_the_router_from_it(box: Profile) -> None:
+    rules = services(box)[box.name]["depends_on"].values()
+    assert {rule["required"] for rule in rules} == {box.copies == 1}
 
 
 @each_box
@@ -128,7 +150,7 @@ def test_memory_is_planned_before_any_engine_starts_and_counts_those_that_run(bo
 def test_an_engine_is_what_goes_when_memory_runs_out(box: Profile) -> None:
     for name, engine in engines(box).items():
         assert engine["oom_score_adj"] == 500
-        cap = box.engine_cap(name)
+        cap = box.engine_cap(name)  # there is one copy where memory is shared with the system
         assert (cap is not None) == box.host.unified_memory
         if cap is not None:
             assert int(engine["mem_limit"]) == int(engine["memswap_limit"]) == cap * 2**30, "nothing is swapped"
@@ -143,10 +165,54 @@ def test_engines_may_take_a_quarter_of_an_hour_to_load_and_are_not_restarted_for
 
 
 @each_box
-def test_engines_get_every_gpu_of_the_box(box: Profile) -> None:
+def test_engines_get_every_gpu_of_the_box_or_each_its_own(box: Profile) -> None:
+    own: list[str] = []
     for engine in engines(box).values():
         (device,) = engine["deploy"]["resources"]["reservations"]["devices"]
-        assert (device["driver"], device["count"], device["capabilities"]) == ("nvidia", box.host.gpus, ["gpu"])
+        assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+        if box.host.replicas:
+            own += device["device_ids"]
+        else:
+            assert device["count"] == box.host.gpus
+    assert own == ([str(index) for index in range(box.host.gpus)] if box.host.replicas else [])
+
+
+SPARKS = profiles.load_named("gb10-x2")
+
+
+def test_a_further_box_runs_its_engine_alone_and_publishes_it_at_its_own_address() -> None:
+    given = json.loads(compose("--profile", "gb10-x2-box-2", "config", "--format", "json", BOX_2="192.168.100.2"))
+    plan, engine = (given["services"].pop(name) for name in ("gb10-x2-box-2-plan", "gb10-x2-box-2"))
+    assert given["services"] == {}
+    (port,) = engine["ports"]
+    assert (port["host_ip"], port["published"], port["target"]) == ("192.168.100.2", "8101", 8000)
+    waits_for = {name: rule["condition"] for name, rule in engine["depends_on"].items()}
+    assert waits_for == {"gb10-x2-box-2-plan": "service_completed_successfully"}
+    assert plan["command"] == ["plan", "gb10-x2", "--engine", "engine=http://gb10-x2-box-2:8000"]
+    first = services(SPARKS)["gb10-x2-engine"]
+    different = {"ports", "depends_on", "profiles", "networks"}
+    assert {key: value for key, value in engine.items() if key not in different} == {
+        key: value for key, value in first.items() if key not in different
+    }
+
+
+@pytest.mark.parametrize(("given", "address"), [({}, "127.0.0.1"), ({"BOX_2": "192.168.100.2"}, "192.168.100.2")])
+def test_the_router_finds_the_further_box_at_the_address_it_was_told(given: dict[str, str], address: str) -> None:
+    understood = json.loads(compose("--profile", "gb10-x2", "config", "--format", "json", **given))
+    assert understood["services"]["gb10-x2"]["extra_hosts"] == [f"box-2={address}"]
+
+
+def test_a_key_for_the_engines_of_two_boxes_comes_by_an_override(tmp_path: Path) -> None:
+    given = overridden("boxes.md", "gb10-x2", tmp_path)
+    router = given["services"]["gb10-x2"]
+    assert router["environment"]["POLYDRAFT_ENGINE_KEY_FILE"] == "/run/secrets/engine-key"
+    assert [secret["target"] for secret in router["secrets"]] == ["/run/secrets/engine-key"]
+    assert given["secrets"]["engine-key"]["file"].endswith("/engine-key")
+
+
+def test_nobody_else_s_engine_is_published_until_an_address_was_told() -> None:
+    given = json.loads(compose("--profile", "gb10-x2-box-2", "config", "--format", "json"))
+    assert [port["host_ip"] for port in given["services"]["gb10-x2-box-2"]["ports"]] == ["127.0.0.1"]
 
 
 @each_box

@@ -1,3 +1,4 @@
+import functools
 import importlib.util
 import subprocess
 from pathlib import Path
@@ -30,7 +31,9 @@ def helm(request: pytest.FixtureRequest) -> Path:
     return path
 
 
+@functools.cache
 def run(helm: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run Helm, once for whoever asks the same: the chart doesn't change meanwhile."""
     return subprocess.run([helm, *arguments], capture_output=True, text=True, check=False)
 
 
@@ -47,7 +50,7 @@ def objects(helm: Path, box: Profile, *arguments: str) -> dict[tuple[str, str], 
 
 def engine_containers(helm: Path, box: Profile) -> list[Any]:
     """The engines' containers in the order in which the kubelet starts them, after the plan."""
-    pod = objects(helm, box)["Deployment", f"{box.name}-engines"]["spec"]["template"]["spec"]
+    pod = objects(helm, box)["StatefulSet", f"{box.name}-engines"]["spec"]["template"]["spec"]
     _plan, *sidecars = pod["initContainers"]
     return [*sidecars, *pod["containers"]]
 
@@ -61,19 +64,19 @@ def test_lint_finds_nothing(box: Profile, helm: Path) -> None:
 @each_box
 def test_the_chart_renders_one_of_each_object(box: Profile, helm: Path) -> None:
     rendered = objects(helm, box)
-    (job,) = [name for kind, name in rendered if kind == "Job"]
-    assert rendered.keys() == {
-        ("Job", job),
+    fetching = {(kind, name) for kind, name in rendered if kind == "Job"}
+    assert len(fetching) == (1 if box.host.boxes == 1 else 0)
+    if fetching:
+        fetching |= {("NetworkPolicy", f"{box.name}-download"), ("PersistentVolumeClaim", f"{box.name}-cache")}
+    assert rendered.keys() == fetching | {
         ("Pod", f"{box.name}-ready"),
         ("PodDisruptionBudget", box.name),
         ("NetworkPolicy", box.name),
-        ("NetworkPolicy", f"{box.name}-download"),
         ("Deployment", box.name),
         ("Service", box.name),
-        ("Deployment", f"{box.name}-engines"),
+        ("StatefulSet", f"{box.name}-engines"),
         ("Service", f"{box.name}-engines"),
         ("NetworkPolicy", f"{box.name}-engines"),
-        ("PersistentVolumeClaim", f"{box.name}-cache"),
     }
 
 
@@ -82,9 +85,16 @@ def test_the_router_gets_its_environment_and_finds_the_engines(box: Profile, hel
     rendered = objects(helm, box)
     (router,) = rendered["Deployment", box.name]["spec"]["template"]["spec"]["containers"]
     given = {variable["name"]: variable["value"] for variable in router["env"]}
-    ports = {port["name"]: port["port"] for port in rendered["Service", f"{box.name}-engines"]["spec"]["ports"]}
+    service, engines = (
+        rendered["Service", f"{box.name}-engines"]["spec"],
+        rendered["StatefulSet", f"{box.name}-engines"],
+    )
+    assert (service["clusterIP"], engines["spec"]["serviceName"]) == ("None", f"{box.name}-engines")
+    ports = {port["name"]: port["port"] for port in service["ports"]}
+    pods = [f"{box.name}-engines-{number}.{box.name}-engines" for number in range(engines["spec"]["replicas"])]
     serving = {lane.name: box.served.engine_of(lane.name).name for lane in box.served.lanes}
-    upstreams = {lane: f"http://{box.name}-engines:{ports[engine]}" for lane, engine in serving.items()}
+    urls = {lane: tuple(f"http://{pod}:{ports[engine]}" for pod in pods) for lane, engine in serving.items()}
+    upstreams = {lane: each[0] if len(each) == 1 else each for lane, each in urls.items()}
     own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000", "POLYDRAFT_KEYS_FILE": "/etc/polydraft/keys"}
     drain = {"POLYDRAFT_DRAIN_DELAY": "10", "POLYDRAFT_DRAIN_TIMEOUT": "30"}
     planned = given.pop("POLYDRAFT_PLANNED_MEMORY_GIB")
@@ -158,9 +168,14 @@ def test_engines_may_take_half_an_hour_to_load(box: Profile, helm: Path) -> None
 
 
 @each_box
-def test_the_pod_holds_the_box_s_gpus_once_and_every_engine_sees_them(box: Profile, helm: Path) -> None:
+def test_the_pods_hold_the_box_s_gpus_once_and_every_engine_sees_its_own(box: Profile, helm: Path) -> None:
     first, *others = engine_containers(helm, box)
-    assert first["resources"]["limits"]["nvidia.com/gpu"] == box.host.gpus
+    engines = objects(helm, box)["StatefulSet", f"{box.name}-engines"]["spec"]
+    held = [each["resources"].get("limits", {}).get("nvidia.com/gpu", 0) for each in (first, *others)]
+    assert sum(held) * engines["replicas"] == box.host.gpus * box.host.boxes
+    if box.host.replicas:
+        assert set(held) == {box.host.tensor_parallel_size}
+        return
     for other in others:
         assert "nvidia.com/gpu" not in other["resources"].get("limits", {})
         assert {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"} in other["env"]
@@ -183,8 +198,8 @@ def test_on_unified_memory_the_engines_caps_leave_the_reserve_free(helm: Path) -
 @each_box
 def test_containers_have_no_privileges(box: Profile, helm: Path) -> None:
     rendered = objects(helm, box)
-    for name in (box.name, f"{box.name}-engines"):
-        pod = rendered["Deployment", name]["spec"]["template"]["spec"]
+    for kind, name in (("Deployment", box.name), ("StatefulSet", f"{box.name}-engines")):
+        pod = rendered[kind, name]["spec"]["template"]["spec"]
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
         for container in [*(pod.get("initContainers") or []), *pod["containers"]]:

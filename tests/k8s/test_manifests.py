@@ -113,7 +113,7 @@ def test_render_leaves_manifests_alone_without_helm(tmp_path: Path, monkeypatch:
 def test_pods_keep_to_the_restricted_rules_of_pod_security(box: Profile, helm: Path) -> None:
     """kubernetes.io/docs/concepts/security/pod-security-standards, level "restricted"."""
     pods = [pod for document in objects(helm, box, *EVERYTHING).values() if (pod := pod_of(document))]
-    assert len(pods) == 4
+    assert len(pods) == (4 if box.host.boxes == 1 else 3), "a box of its own fetches its models itself"
     for pod in pods:
         context = pod["securityContext"]
         assert context["runAsNonRoot"] is True
@@ -132,9 +132,12 @@ def test_pods_keep_to_the_restricted_rules_of_pod_security(box: Profile, helm: P
 
 @each_box
 def test_the_plan_comes_before_every_engine(box: Profile, helm: Path) -> None:
-    pod = objects(helm, box)["Deployment", f"{box.name}-engines"]["spec"]["template"]["spec"]
+    pod = objects(helm, box)["StatefulSet", f"{box.name}-engines"]["spec"]["template"]["spec"]
     plan = pod["initContainers"][0]
-    assert plan["args"] == ["plan", box.name]
+    several = box.copies * box.host.boxes > 1
+    assert plan["args"] == ["plan", box.name, *(["--gpus", str(box.copy_gpus)] if several else [])]
+    assert plan["resources"]["limits"]["nvidia.com/gpu"] == box.copy_gpus, "it sees the very GPUs that engines get"
+    assert "NVIDIA_VISIBLE_DEVICES" not in {each["name"] for each in plan["env"]}
     assert "restartPolicy" not in plan, "it ends, and what follows waits for that"
 
 
@@ -143,16 +146,39 @@ def test_engines_go_where_the_profile_s_gpus_are(box: Profile, helm: Path) -> No
     assert box.host.gpu is not None
     rendered = objects(helm, box)
     jobs = [document for (kind, _), document in rendered.items() if kind == "Job"]
-    for document in (*jobs, rendered["Deployment", f"{box.name}-engines"]):
+    for document in (*jobs, rendered["StatefulSet", f"{box.name}-engines"]):
         affinity = document["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]
         (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
         labels = {each["key"].rpartition(".")[2]: each["values"] for each in term["matchExpressions"]}
         assert ".".join(labels["major"] + labels["minor"]) == box.host.gpu.compute_capability
 
 
+COPIED = [box for box in BOXES if box.copies * box.host.boxes > 1]
+
+
+@pytest.mark.parametrize("box", COPIED, ids=lambda box: box.name)
+def test_copies_are_on_one_box_with_one_cache_or_each_on_its_own_with_its_own(box: Profile, helm: Path) -> None:
+    engines = objects(helm, box)["StatefulSet", f"{box.name}-engines"]["spec"]
+    pod = engines["template"]["spec"]
+    apart = box.host.boxes > 1
+    (term,) = pod["affinity"]["podAntiAffinity" if apart else "podAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ]
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    assert term["labelSelector"] == engines["selector"]
+    own = [claim["metadata"]["name"] for claim in engines.get("volumeClaimTemplates", [])]
+    shared = [volume["name"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
+    assert (own, shared) == ((["cache"], []) if apart else ([], ["cache"]))
+    assert engines["podManagementPolicy"] == ("Parallel" if apart else "OrderedReady")
+
+
 @each_box
 def test_the_job_fetches_every_model_and_goes_on_where_it_stopped(box: Profile, helm: Path) -> None:
-    (job,) = [document for (kind, _), document in objects(helm, box).items() if kind == "Job"]
+    jobs = [document for (kind, _), document in objects(helm, box).items() if kind == "Job"]
+    if box.host.boxes > 1:
+        assert jobs == []
+        return
+    (job,) = jobs
     spec = job["spec"]["template"]["spec"]
     script = spec["containers"][0]["args"][0]
     served = box.served
@@ -193,6 +219,11 @@ def test_another_model_is_another_job(helm: Path) -> None:
             ("router.autoscaling.enabled=true", "router.autoscaling.minReplicas=9"), "minReplicas", id="more than most"
         ),
         pytest.param(("router.serviceMonitor.enabled=true",), "/metrics needs one", id="a scraper without a key"),
+        pytest.param(
+            ("engine.apart=true",),
+            "with engine.apart every box has a claim of its own",
+            id="one job for several caches",
+        ),
         pytest.param(
             ("engine.processes[0].port=8102", "engine.processes[1].port=8102"),
             "listen on port 8102",

@@ -102,17 +102,19 @@ def test_what_a_drafting_engine_refuses_goes_to_the_body(
 
 
 def test_route_explains_and_generates_nothing(client: httpx2.Client, body: Engine, mtp: Engine) -> None:
+    at = {"body": body.url.removeprefix("http://"), "mtp": mtp.url.removeprefix("http://")}
     explained = client.post("/v1/route", json={"messages": CHINESE}).json()
     assert explained == {
         "lane": "mtp",
+        "engine": at["mtp"],
         "language": "zh-Hans",
         "task": "prose",
         "endpoint": "chat",
         "thinking": explained["thinking"],
         "reason": "measured",
         "candidates": [
-            {"lane": "mtp", "ready": True, "acceptance_length": 2.5, "decode_rate": 90.0},
-            {"lane": "body", "ready": True, "acceptance_length": None, "decode_rate": 60.0},
+            {"lane": "mtp", "ready": True, "engine": at["mtp"], "acceptance_length": 2.5, "decode_rate": 90.0},
+            {"lane": "body", "ready": True, "engine": at["body"], "acceptance_length": None, "decode_rate": 60.0},
         ],
         "learned": None,
     }
@@ -197,12 +199,13 @@ def test_authorization_and_cookies_stay_with_the_router(client: httpx2.Client, b
 
 
 def test_the_access_log_has_one_line_a_request_and_no_prompt(
-    client: httpx2.Client, caplog: pytest.LogCaptureFixture
+    client: httpx2.Client, mtp: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO", logger="polydraft.access"):
         client.post(CHAT, json={"messages": CHINESE})
         until(lambda: len(caplog.records) == 1)
     line = json.loads(caplog.records[0].getMessage())
+    assert line["engine"] == mtp.url.removeprefix("http://")
     assert (line["lane"], line["language"], line["reason"], line["status"]) == ("mtp", "zh-Hans", "measured", 200)
     assert line["num_accepted_draft_tokens"] == double.SPECULATIVE["num_accepted_draft_tokens"]
     assert "计算机" not in caplog.text

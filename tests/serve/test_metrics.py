@@ -155,7 +155,7 @@ def test_the_running_router_measures_its_loop(client: httpx2.Client) -> None:
     until(lambda: metric(client.get("/metrics").text, "polydraft_event_loop_lag_seconds_count") > 1)
 
 
-def test_whatever_clients_send_the_series_are_of_a_closed_set(client: httpx2.Client, body: Engine) -> None:
+def test_whatever_clients_send_the_series_are_of_a_closed_set(client: httpx2.Client, body: Engine, mtp: Engine) -> None:
     evil = ["x" * 500, "en\n", '"} 1', "en-US-x-" + "a" * 50, "../..", "\u202e", "de", "zh-Hant", ""]
     for number, name in enumerate(evil):
         for payload in (
@@ -178,6 +178,7 @@ def test_whatever_clients_send_the_series_are_of_a_closed_set(client: httpx2.Cli
         "reason": {"measured", "default", "sampling", "forced", "fallback", "held", "any", "none"},
         "end": {"complete", "aborted", "failed", "refused", "rejected"},
         "position": {"0", "1"},
+        "engine": {url.removeprefix("http://") for url in (body.url, mtp.url)},
         "code": {"malformed_request"},
     }
     families = text_string_to_metric_families(client.get("/metrics").text)

@@ -57,7 +57,7 @@ def only(exporter: InMemorySpanExporter) -> ReadableSpan:
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_a_requests_span_has_the_decision_and_what_came_of_it(
-    traced: httpx2.Client, exporter: InMemorySpanExporter, stream: bool
+    traced: httpx2.Client, exporter: InMemorySpanExporter, mtp: Engine, stream: bool
 ) -> None:
     traced.post(CHAT, json={"messages": CHINESE, "stream": stream}, headers={"x-request-id": "mine"})
     span = only(exporter)
@@ -70,6 +70,7 @@ def test_a_requests_span_has_the_decision_and_what_came_of_it(
         "polydraft.endpoint": "chat",
         "polydraft.streamed": stream,
         "polydraft.end": "complete",
+        "polydraft.engine": mtp.url.removeprefix("http://"),
         "polydraft.language": "zh-Hans",
         "polydraft.task": "prose",
         "polydraft.thinking": False,

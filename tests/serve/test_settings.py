@@ -30,6 +30,14 @@ def test_reads_lanes_and_table_from_json(environment: pytest.MonkeyPatch) -> Non
     assert read.table[0].candidates[0].decode_rate == 45
 
 
+def test_a_lane_may_have_one_engine_or_several(environment: pytest.MonkeyPatch) -> None:
+    lanes = [{"name": "body", "upstream": "http://a:1/"}, {"name": "plain", "upstream": ["http://a:1", "http://b:2/"]}]
+    environment.setenv("POLYDRAFT_LANES", json.dumps(lanes))
+    environment.delenv("POLYDRAFT_TABLE", raising=False)
+    read = settings.read().lanes
+    assert [lane.engines for lane in read] == [("http://a:1",), ("http://a:1", "http://b:2")]
+
+
 def test_listens_on_loopback_unless_told_otherwise() -> None:
     assert (settings.read().host, settings.read().port) == ("127.0.0.1", 8000)
 
@@ -46,6 +54,15 @@ def test_listens_on_loopback_unless_told_otherwise() -> None:
         pytest.param("POLYDRAFT_LANES", '[{"name":"a","upstream":"x:1"}]', "base URL", id="upstream"),
         pytest.param("POLYDRAFT_LANES", '[{"name":"a","upstream":"http://"}]', "base URL", id="no host"),
         pytest.param("POLYDRAFT_LANES", '[{"name":"a","upstream":"http://x/v1"}]', "base URL", id="a path"),
+        pytest.param("POLYDRAFT_LANES", '[{"name":"a","upstream":[]}]', "base URL", id="no engine"),
+        pytest.param("POLYDRAFT_LANES", '[{"name":"a","upstream":["http://x","y"]}]', "base URL", id="one of them"),
+        pytest.param("POLYDRAFT_LANES", '[{"name":"a","upstream":7}]', "POLYDRAFT_LANES[0].upstream", id="a number"),
+        pytest.param(
+            "POLYDRAFT_LANES",
+            '[{"name":"a","upstream":["http://x","http://x/"]}]',
+            "an engine twice",
+            id="engine twice",
+        ),
         pytest.param(
             "POLYDRAFT_TABLE",
             '[{"language":"en","task":"*","candidates":[{"lane":"mtp","decode_rate":-1}]}]',
@@ -83,7 +100,7 @@ def test_listens_on_loopback_unless_told_otherwise() -> None:
         pytest.param(
             "POLYDRAFT_TABLE",
             '[{"language":"en","task":"*","candidates":[{"lane":"eagle3"}]}]',
-            "names lanes that LANES doesn't have: eagle3",
+            "names a lane that there isn't, eagle3; there are body, mtp",
             id="table names an unknown lane",
         ),
     ],

@@ -5,9 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,11 @@ class Pair:
         lanes: dict[str, bool] = self.client.get("/readyz").json()["lanes"]
         return lanes
 
+    def ready(self) -> int:
+        """How many engines of the lane `only` are up."""
+        count: int = self.client.get("/readyz").json()["engines"]["only"]["ready"]
+        return count
+
     def ask(self) -> httpx2.Response:
         return self.client.post("/v1/chat/completions", json={"messages": TURNS, "max_tokens": 4})
 
@@ -108,13 +116,13 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, 
     stop([engine.process for engine in both if engine.process])
 
 
-@pytest.fixture(scope="module")
-def pair(engines: tuple[Engine, Engine], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+@contextmanager
+def routed(engines: tuple[Engine, Engine], lanes: list[dict[str, Any]], folder: Path) -> Iterator[Pair]:
+    """Run a router of these lanes before both engines."""
     port, (first, second) = free_port(), engines
-    lanes = [{"name": "first", "upstream": first.url}, {"name": "second", "upstream": second.url}]
     own = {"MODEL": "demo", "LANES": json.dumps(lanes), "PORT": str(port), **SHORT}
     environment = os.environ | {f"POLYDRAFT_{name}": value for name, value in own.items()}
-    router = spawn([sys.executable, "-m", "serve", "serve"], environment, tmp_path_factory.mktemp("router") / "log")
+    router = spawn([sys.executable, "-m", "serve", "serve"], environment, folder / "log")
     url = f"http://127.0.0.1:{port}"
     try:
         until(lambda: all_ready(f"{url}/readyz", [router, *filter(None, (e.process for e in engines))]), START_LIMIT)
@@ -122,6 +130,14 @@ def pair(engines: tuple[Engine, Engine], tmp_path_factory: pytest.TempPathFactor
             yield Pair(url, first, second, client)
     finally:
         stop([router])
+
+
+@pytest.fixture(scope="module")
+def pair(engines: tuple[Engine, Engine], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    first, second = engines
+    lanes = [{"name": "first", "upstream": first.url}, {"name": "second", "upstream": second.url}]
+    with routed(engines, lanes, tmp_path_factory.mktemp("router")) as running:
+        yield running
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
@@ -206,3 +222,38 @@ def test_an_engine_that_is_killed_raises_is_replaced_and_taken_back(pair: Pair, 
     until(lambda: all(pair.lanes().values()), START_LIMIT)
     back = pair.ask()
     assert (back.status_code, back.headers["x-polydraft-lane"]) == (200, "first")
+
+
+def test_a_lane_loses_no_request_when_one_of_its_engines_is_killed_under_load(
+    engines: tuple[Engine, Engine], tmp_path: Path
+) -> None:
+    lane = {"name": "only", "upstream": [engine.url for engine in engines]}
+    with routed(engines, [lane], tmp_path) as fleet:
+        until(lambda: fleet.ready() == 2, START_LIMIT)
+        stopped = threading.Event()
+
+        def ask(worker: int) -> Counter[tuple[int, str]]:
+            answers: Counter[tuple[int, str]] = Counter()
+            while not stopped.is_set():
+                message = {"role": "user", "content": f"{QUESTION} {worker} {answers.total()}"}
+                asked = {"messages": [message], "max_tokens": 48, "ignore_eos": True}
+                answer = fleet.client.post("/v1/chat/completions", json=asked)
+                answers[answer.status_code, answer.headers["x-polydraft-reason"]] += 1
+            return answers
+
+        with ThreadPoolExecutor(6) as pool:
+            workers = [pool.submit(ask, worker) for worker in range(6)]
+            try:
+                until(lambda: min(engine.running() for engine in engines) >= 2, 60)
+                fleet.first.signal(signal.SIGKILL)
+                until(lambda: fleet.ready() == 1, 20)
+                until(lambda: fleet.second.running() >= 4, 60)
+            finally:
+                stopped.set()
+            answers = sum((worker.result() for worker in workers), start=Counter())
+        assert set(answers) == {(200, "default")}
+        assert answers.total() > 12
+        assert fleet.first.process
+        stop([fleet.first.process])
+        fleet.first.start()
+        until(lambda: fleet.ready() == 2, START_LIMIT)

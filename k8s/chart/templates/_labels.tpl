@@ -33,24 +33,46 @@ fsGroupChangePolicy: OnRootMismatch
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{/* Where engines may run: the profile's kind of GPU, by the labels of NVIDIA's GPU feature discovery. */}}
+{{/* Where engines may run: the profile's kind of GPU, by the labels of NVIDIA's GPU feature discovery; copies on one box,
+which has the one cache, or each on a box of its own. */}}
 {{- define "polydraft.placement" -}}
-{{- with .Values.nodeSelector }}
+{{- $engine := .root.Values.engine }}
+{{- with .root.Values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.tolerations }}
+{{- with .root.Values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- if .Values.engine.matchComputeCapability }}
-{{- $version := splitList "." .Values.engine.computeCapability }}
+{{- $copies := and .engines (gt (int $engine.replicas) 1) }}
+{{- if or $engine.matchComputeCapability $copies }}
 affinity:
+  {{- if $copies }}
+  {{ ternary "podAntiAffinity" "podAffinity" $engine.apart }}:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      - topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels: {{- include "polydraft.selector" (dict "root" .root "component" "engines") | nindent 12 }}
+  {{- end }}
+  {{- if $engine.matchComputeCapability }}
+  {{- $version := splitList "." $engine.computeCapability }}
   nodeAffinity:
     requiredDuringSchedulingIgnoredDuringExecution:
       nodeSelectorTerms:
         - matchExpressions:
             - {key: nvidia.com/gpu.compute.major, operator: In, values: [{{ first $version | quote }}]}
             - {key: nvidia.com/gpu.compute.minor, operator: In, values: [{{ last $version | quote }}]}
+  {{- end }}
 {{- end }}
+{{- end }}
+
+{{- define "polydraft.cacheSpec" -}}
+accessModes: [ReadWriteOnce]
+{{- with .Values.engine.cache.storageClassName }}
+storageClassName: {{ . }}
+{{- end }}
+resources:
+  requests:
+    storage: {{ .Values.engine.cache.size }}
 {{- end }}
 
 {{- define "polydraft.cacheClaim" -}}

@@ -211,6 +211,7 @@ _HANDLED: Mapping[str, Callable[[Any, Owner], dict[str, Any]]] = {
     "oom_score_adj": _host("OomScoreAdj"),
     "shm_size": _host("ShmSize", lambda text: _bytes(text)),
     "ulimits": _host("Ulimits", _ulimits),
+    "extra_hosts": _host("ExtraHosts"),
     "volumes": _volumes,
     "deploy": _deploy,
     "logging": _host("LogConfig", lambda how: {"Type": how["driver"], "Config": how["options"]}),

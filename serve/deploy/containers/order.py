@@ -1,6 +1,6 @@
 """What a user orders of `polydraft up` in containers, and what carrying it out needs. Data alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +16,11 @@ PROJECT = "polydraft"
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """Where this machine reaches the router, and the model hub's token (empty for none)."""
+    """Where this machine reaches the router, the model hub's token (empty for none), and what `.env` says."""
 
     port: int
     token: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class Order:
     def wanted(self, *, drafters: bool) -> Stack:
         """Return the containers that are to be, with or without drafters."""
         owner = Owner(self.project, self.profile.name, drafters)
-        given = {"POLYDRAFT_PORT": str(self.router.port), "HF_TOKEN": self.router.token}
+        token = {"HF_TOKEN": self.router.token} if self.router.token else {}
+        given = {**self.router.variables, "POLYDRAFT_PORT": str(self.router.port), **token}
         return stack(self.profile, self.builds, owner, given)
 
 

@@ -4,7 +4,8 @@ It says each thing that it does, and decides none of them: `steps.py` says what 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from serve.deploy.containers.daemon import PROOF, Daemon
 from serve.deploy.containers.definition import Definition
@@ -24,6 +25,7 @@ class Run:
     def __init__(self, daemon: Daemon, hearing: Hearing, wanted: Stack, means: Means) -> None:
         self._daemon, self._wanted, self._means = daemon, wanted, means
         self._say = means.say
+        self._lost: set[str] = set()
         self._tender = Tender(daemon, hearing, wanted, means.say)
 
     def carry_out(self, choice: Choice) -> None:
@@ -34,14 +36,29 @@ class Run:
         planned = steps(self._wanted, self._daemon.sight(self._wanted), choice)
         for number, step in enumerate(planned, 1):
             self._say(f"[{number}/{len(planned)}] {step}")
-            self._do(step, choice)
+            with self._spared(step.what):
+                self._do(step, choice)
 
     def watch(self) -> None:
         """Watch for ever what runs: say who dies, and have it started again as often as is good; raises as above."""
         while True:
             for each in (*self._wanted.engines, self._wanted.router):
-                self._tender.tend(each)
+                if each.name not in self._lost:
+                    with self._spared(each.name):
+                        self._tender.tend(each)
             time.sleep(POLL)
+
+    @contextmanager
+    def _spared(self, name: str) -> Iterator[None]:
+        """Go on without a copy of an engine that can't be had, as long as there is another."""
+        try:
+            yield
+        except Ended as error:
+            copies = {each.name for each in self._wanted.engines} if self._wanted.copies else set()
+            if name not in copies or len(self._lost) + 1 >= len(copies):
+                raise
+            self._lost.add(name)
+            self._say(f"{error}; the other copies serve without it")
 
     def _do(self, step: Step, choice: Choice) -> None:
         wanted, named = self._wanted, {each.name: each for each in self._wanted.all}

@@ -44,7 +44,8 @@ class Image:
 class Stack:
     """A profile's containers, with the images and the volumes that they need; `gate` is None where one lane serves.
 
-    `drafting` names the engines' containers that would be others without drafters, `dtype` what engines compute in.
+    `drafting` names the engines' containers that would be others without drafters, `dtype` what engines compute in;
+    `copies` says that the engines are copies of each other, of which any can serve.
     """
 
     owner: Owner
@@ -55,6 +56,7 @@ class Stack:
     router: Definition
     drafting: frozenset[str]
     dtype: str
+    copies: bool
 
     @property
     def all(self) -> tuple[Definition, ...]:
@@ -68,8 +70,8 @@ def stack(profile: Profile, each: Builds, owner: Owner, given: Mapping[str, str]
     Where the owner has no drafters, what the document says without them; engines that never had any are the same ones.
     Raises ConfigError for what Docker's API can't be told.
     """
-    full, plain = (compose_file(each_way, each) for each_way in (profile, without_drafters(profile)))
-    before, after = full["services"], plain["services"]
+    full = compose_file(profile, each)
+    before, after = _here(profile, full), _here(profile, compose_file(without_drafters(profile), each))
     drafting = {name for name in before if before[name].get("command") != after.get(name, {}).get("command")}
     served = profile if owner.drafters else without_drafters(profile)
     services: dict[str, Any] = before if owner.drafters else after
@@ -88,7 +90,13 @@ def stack(profile: Profile, each: Builds, owner: Owner, given: Mapping[str, str]
         router=define(owner, profile.name, router, given),
         drafting=frozenset(each.name for each in defined if owner.drafters and each.service in drafting),
         dtype=_dtype(served),
+        copies=profile.copies > 1,
     )
+
+
+def _here(profile: Profile, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the services of this box; a further one has a Compose profile of its own."""
+    return {name: service for name, service in document["services"].items() if profile.name in service["profiles"]}
 
 
 def _dtype(profile: Profile) -> str:

@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from serve.deploy.box import Known
 from serve.deploy.doctor.finding import Finding, fail, ok, unknown, warn
 from serve.deploy.machine import cards, table
 from serve.deploy.memory import fitting_cards
-from serve.deploy.profile import Known, Profile
+from serve.deploy.profile import Profile
 from serve.deploy.reading import CARDS, CSV, NOT_THERE, TOO_SLOW, Reading
 
 HEALTH = (

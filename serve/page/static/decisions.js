@@ -77,6 +77,7 @@ function content(each) {
     ["Steps of the model", each.steps === null ? "–" : whole(each.steps)],
     ["Tokens guessed, and right", each.drafted === null ? "–" : `${whole(each.drafted)}, ${whole(each.accepted)}`],
     ["Tokens a step", decimal(each.length, 2)],
+    ["Engine", each.engine ?? "–"],
     ["Request id", each.request_id],
   ];
   parts.push(el("h3", {}, "What came of it"), table("What the engine reported", ["What", "How much"], facts));

@@ -60,7 +60,8 @@ function lanes(all) {
 function engines(state) {
   const lines = state.engines.map((engine) => {
     const version = engine.vllm ? `vLLM ${engine.vllm}, ` : "";
-    return `Engine of lane ${engine.lanes.join(", ")}: ${version}${engine.state === "left alone" ? "left alone for a while, since it kept failing" : engine.state}, ${whole(engine.running)} running, ${whole(engine.waiting)} waiting`;
+    const twins = state.engines.some((other) => other !== engine && other.lanes.join() === engine.lanes.join());
+    return `Engine ${twins ? `${engine.name} ` : ""}of lane ${engine.lanes.join(", ")}: ${version}${engine.state === "left alone" ? "left alone for a while, since it kept failing" : engine.state}, ${whole(engine.running)} running, ${whole(engine.waiting)} waiting`;
   });
   if (state.memory) {
     const { planned, total, used } = state.memory;

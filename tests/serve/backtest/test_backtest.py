@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from serve import __main__ as command_line
-from serve.backtest.judge import comparable, judge
+from serve.backtest.judge import Choice, comparable, judge
 from serve.backtest.log import Entry, read
-from serve.backtest.policies import policy
+from serve.backtest.policies import Learning, policy
 from serve.backtest.run import run
 from serve.backtest.trace import Known, written
 from serve.errors import ConfigError
@@ -38,6 +38,15 @@ LINE: dict[str, Any] = {
     "generation_time_s": 2.0,
     "completion_tokens": 101,
 }
+
+
+def choices(*names: str) -> dict[str, Choice]:
+    found = {}
+    for name in names:
+        chosen = policy(name, NAMES)
+        assert not isinstance(chosen, Learning)
+        found[name] = chosen
+    return found
 
 
 def log_of(entries: Sequence[Entry]) -> str:
@@ -93,7 +102,40 @@ def test_reads_what_an_answer_tells() -> None:
     ids=str,
 )
 def test_leaves_out_what_cant_be_judged_by(change: dict[str, Any]) -> None:
-    assert read([json.dumps(LINE | change)]) == read(["{}"])
+    log = read([json.dumps(LINE | change)])
+    assert (log.entries, log.left_out) == ((), 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "undrawn"),
+    [({"applied": False}, 1), ({"propensities": None}, 1), ({"end": "aborted"}, 0), ({"lane": "body"}, 0)],
+    ids=str,
+)
+def test_answers_whose_lane_nobody_drew_are_counted_apart(change: dict[str, Any], undrawn: int) -> None:
+    assert read([json.dumps(LINE | change)]).undrawn == undrawn
+
+
+def test_a_log_without_propensities_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    plain = {name: value for name, value in LINE.items() if name not in ("propensities", "applied", "learned_lane")}
+    (tmp_path / "log").write_text((json.dumps(plain) + "\n") * 3)
+    with pytest.raises(ConfigError, match=r"3 answers don't say how likely each lane was.*POLYDRAFT_POLICY=apply"):
+        run(tmp_path / "log", [], 0)
+
+
+def test_the_learner_cant_be_judged_by_a_log(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(log_of(drawn(40, {"body": 0.5, "mtp": 0.5})))
+    with pytest.raises(ConfigError, match="learner can't be judged by a log"):
+        run(tmp_path / "log", ["learner"], 0)
+
+
+def test_gains_are_over_each_lane_and_estimates_of_few_answers_are_called_so(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(log_of(drawn(400, {"body": 0.02, "mtp": 0.49, "eagle3": 0.49})))
+    lines = run(tmp_path / "log", ["mtp", "eagle3"], 0).splitlines()
+    assert lines[0] == ("| policy | tokens a second (95 %) | answers | against mtp | against body | against eagle3 |")
+    mtp = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    assert (mtp[0], mtp[3]) == ("mtp", "")
+    assert mtp[4].endswith(", too few")
+    assert not mtp[5].endswith(", too few")
 
 
 @given(st.lists(st.text(max_size=30) | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps)))
@@ -105,13 +147,15 @@ def test_weighs_answers_by_how_unlikely_they_were() -> None:
     """Two lanes at 100 and 50 tokens a second, of which one is drawn ten times as seldom."""
     shares = {"mtp": 0.9, "body": 0.1}
     entries = [Entry(EN, "mtp", shares, 100, 1.0)] * 90 + [Entry(EN, "body", shares, 100, 2.0)] * 10
-    policies = {name: policy(name, NAMES) for name in ("logged", "mtp", "body")}
-    logged, mtp, body = judge(entries, policies, random.Random(1))
+    policies = choices("logged", "mtp", "body")
+    logged, mtp, body = judge(entries, policies, NAMES, 1)
     assert logged.rate == pytest.approx(10_000 / 110)
     assert mtp.rate == pytest.approx(100)
     assert body.rate == pytest.approx(50)
-    assert body.gain is not None
-    assert body.gain[0] == pytest.approx(0.55)
+    assert body.gains["logged"].value == pytest.approx(0.55)
+    assert body.gains["mtp"].value == pytest.approx(0.5)
+    assert body.gains["mtp"].answers == pytest.approx(10)
+    assert "eagle3" not in logged.gains, "nothing tells of a lane that is never drawn"
     assert mtp.answers == pytest.approx(90)
     assert body.answers == pytest.approx(10)
 
@@ -129,7 +173,7 @@ def test_estimates_every_lane_as_it_is_though_the_easy_requests_went_to_one() ->
         for each in LANES[1:]:
             true[each.name][0] += tokens
             true[each.name][1] += tokens / box.rate(each, cell, 1)
-    verdicts = judge(entries, {name: policy(name, NAMES) for name in true}, random.Random(1))
+    verdicts = judge(entries, choices(*true), NAMES, 1)
     for verdict in verdicts:
         done, spent = true[verdict.policy]
         assert verdict.rate == pytest.approx(done / spent, rel=0.03)
@@ -142,11 +186,11 @@ def test_estimates_every_lane_as_it_is_though_the_easy_requests_went_to_one() ->
 def test_compares_where_every_policy_could_have_been_drawn() -> None:
     both, one = {"mtp": 0.5, "body": 0.5}, {"mtp": 1.0, "body": 0.0}
     entries = [Entry(EN, "mtp", both, 100, 1.0), Entry(ZH, "mtp", one, 100, 9.0)]
-    policies = {name: policy(name, NAMES) for name in ("mtp", "body")}
+    policies = choices("mtp", "body")
     assert comparable(entries, policies) == entries[:1]
-    mtp, body = judge(entries, policies, random.Random(1))
+    mtp, body = judge(entries, policies, NAMES, 1)
     assert mtp.rate == pytest.approx(100)
-    assert (body.rate, body.gain) == (None, None)
+    assert (body.rate, body.gains) == (None, {})
 
 
 def test_an_equal_policy_wins_nothing(tmp_path: Path) -> None:
@@ -156,13 +200,14 @@ def test_an_equal_policy_wins_nothing(tmp_path: Path) -> None:
     table.write_text('[{"language": "*", "task": "*", "candidates": [{"lane": "mtp"}]}]')
     told = run(log, ["mtp", str(table)], 1)
     assert "300 of 300 answers" in told
-    assert told.count("1.000 (1.000 to 1.000), no winner") == 2
+    row = next(line for line in told.splitlines() if line.startswith(f"| {table} |"))
+    assert "| 1.000 (1.000 to 1.000), no winner |" in row
 
 
 def test_a_table_is_a_policy(tmp_path: Path) -> None:
     table = tmp_path / "table.json"
     table.write_text('[{"language": "zh", "task": "*", "candidates": [{"lane": "mtp"}]}]')
-    choice = policy(str(table), NAMES)
+    choice = choices(str(table))[str(table)]
     assert (choice(ZH), choice(EN)) == ("mtp", "body")
 
 
@@ -171,11 +216,11 @@ def test_a_table_is_a_policy(tmp_path: Path) -> None:
     [
         (
             '[{"language": "zh", "task": "*", "candidates": [{"lane": "medusa"}]}]',
-            r"\[0\] \(zh, \*\): .* no lane medusa",
+            "line 1: names a lane that there isn't, medusa",
         ),
         ('[{"language": "zh", "task": "*", "candidates": [{"lane": "mtp", "decode_rate": -1}]}]', "a rate of -1"),
-        ('[{"language": "zh"}]', r"\[0\].task"),
-        ("{", "Invalid JSON"),
+        ('[{"language": "zh"}]', "line 1: task"),
+        ("{", "line 1: isn't JSON"),
     ],
 )
 def test_a_bad_table_is_refused_with_its_row(tmp_path: Path, text: str, says: str) -> None:
@@ -222,7 +267,10 @@ def test_a_trace_says_what_every_policy_takes_and_how_far_the_oracle_is(tmp_path
     assert lines["body"].split(" | ")[1].startswith("66.7 ")
     assert lines["logged"].split(" | ")[2].startswith("0.667 ")
     assert lines[str(table)].split(" | ")[2].startswith("1.000 (1.000 to 1.000)")
-    assert lines[str(table)].split(" | ")[3].startswith("1.500 (")
+    assert lines[str(table)].split(" | ")[3].startswith("0.0 (")
+    assert lines["logged"].split(" | ")[3].startswith("60.0 (")
+    assert lines[str(table)].split(" | ")[4].startswith("1.500 (")
+    assert lines["oracle"].split(" | ")[1:4] == ["100.0", "1.000", "0.0"]
     assert "120 requests of a trace" in told
 
 
@@ -234,7 +282,7 @@ def test_an_interval_of_a_trace_holds_the_truth_in_about_nineteen_of_twenty(tmp_
         path = tmp_path / "trace.jsonl"
         path.write_text("".join(written(each) + "\n" for each in requests))
         row = next(line for line in run(path, ["body", "mtp"], seed).splitlines() if line.startswith("| mtp |"))
-        low, high = row.split("(")[-1].rstrip(") |").split(" to ")
+        low, high = row.split(" | ")[4].partition("(")[2].rstrip(")").split(" to ")
         held += float(low) <= 1.25 <= float(high)
     assert 51 <= held <= 60
 

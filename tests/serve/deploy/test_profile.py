@@ -82,8 +82,11 @@ def test_a_profile_is_named_after_its_file(tmp_path: Path) -> None:
     assert load(GOOD, tmp_path).name == "box"
 
 
-def test_the_shipped_profiles_are_the_five_boxes_and_a_comparison() -> None:
-    assert profiles.names() == ["cpu", "gb10", "gb10-compare", "rtx-pro-2000", "rtx-pro-2000-x4", "rtx-pro-6000"]
+def test_the_shipped_profiles_are_the_boxes_and_two_comparisons() -> None:
+    assert profiles.names() == [
+        *("cpu", "gb10", "gb10-compare", "gb10-x2", "rtx-pro-2000", "rtx-pro-2000-x4", "rtx-pro-2000-x4-replicas"),
+        *("rtx-pro-6000", "rtx-pro-6000-compare", "rtx-pro-6000-x2", "rtx-pro-6000-x4", "rtx-pro-6000-x8"),
+    ]
 
 
 SPEC = "bodies.plain.lanes.0.speculative-config"

@@ -7,7 +7,7 @@ import random
 import statistics
 import time
 import timeit
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 from serve.ledger.learner import Learner
@@ -15,9 +15,8 @@ from serve.routing.cell import Cell
 from serve.routing.outcome import Outcome
 from serve.routing.policy import Decision, Wish, choose
 from serve.routing.prefix import Prefix
-from tests.serve.ledger.box import LANES, TABLE, Box, learner, serve, trace
+from tests.serve.ledger.box import LANES, READY, TABLE, Box, learner, serve, trace
 
-READY = {"body", "mtp", "eagle3"}
 _ROUNDS, _NUMBER = 5, 2000
 
 
@@ -29,11 +28,13 @@ class Timed:
         self.choices: list[float] = []
         self.lessons: list[float] = []
 
-    def track(self, lane: str, counted: Callable[[str], AbstractContextManager[None]]) -> AbstractContextManager[None]:
+    def track(
+        self, lane: str, engine: str, counted: Callable[[str, str], AbstractContextManager[None]]
+    ) -> AbstractContextManager[None]:
         """Count a request, as the learner does."""
-        return self._policy.track(lane, counted)
+        return self._policy.track(lane, engine, counted)
 
-    def decide(self, cell: Cell, table: Decision, ready: Collection[str], prefix: Prefix | None) -> Decision:
+    def decide(self, cell: Cell, table: Decision, ready: Mapping[str, str], prefix: Prefix | None) -> Decision:
         """Decide, on the clock."""
         started = time.perf_counter()
         decision = self._policy.decide(cell, table, ready, prefix)

@@ -7,7 +7,7 @@ scatter about both. What is known of the truth here is what the oracle decides b
 import contextlib
 import math
 import random
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -25,6 +25,7 @@ LANES = (
     Lane("mtp", "http://engine", "mtp", 4),
     Lane("eagle3", "http://engine", "eagle3", 4),
 )
+READY = dict.fromkeys((lane.name for lane in LANES), "http://engine")
 LANGUAGES = ("en", "zh-Hans", "de", "ja", "ru", "da", "es", "ar")
 TASKS = ("prose", "code", "json", "translation", "edit")
 
@@ -47,10 +48,10 @@ class Policy(Protocol):
     """What a trace is served by: a learner, or one that is timed."""
 
     def track(
-        self, lane: str, counted: Callable[[str], AbstractContextManager[None]]
+        self, lane: str, engine: str, counted: Callable[[str, str], AbstractContextManager[None]]
     ) -> AbstractContextManager[None]: ...
 
-    def decide(self, cell: Cell, table: Decision, ready: Collection[str], prefix: Prefix | None) -> Decision: ...
+    def decide(self, cell: Cell, table: Decision, ready: Mapping[str, str], prefix: Prefix | None) -> Decision: ...
 
     def observe(self, outcome: Outcome) -> None: ...
 
@@ -150,9 +151,9 @@ def serve(
             change(index)
         with contextlib.ExitStack() as company:
             for _ in range(batch - 1):
-                company.enter_context(policy.track("body", lambda lane: contextlib.nullcontext()))
+                company.enter_context(policy.track("body", "http://engine", lambda *_: contextlib.nullcontext()))
             decision = choose(cell, TABLE, LANES, {"body", "mtp", "eagle3"}, Wish())
-            decision = policy.decide(cell, decision, {"body", "mtp", "eagle3"}, None)
+            decision = policy.decide(cell, decision, READY, None)
             lane = next(lane for lane in LANES if lane.name == decision.lane)
             acceptance, spent = box.outcome(lane, cell, batch, tokens)
             policy.observe(

@@ -3,7 +3,7 @@
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ BODY = Lane("body", "http://one")
 MTP = Lane("mtp", "http://one", "mtp", 3)
 EAGLE3 = Lane("eagle3", "http://other", "eagle3", 3)
 LANES = (BODY, MTP, EAGLE3)
-ALL = {"body", "mtp", "eagle3"}
+ALL = {"body": "http://one", "mtp": "http://one", "eagle3": "http://other"}
 EN = Cell("en", "prose", "chat", False)
 
 
@@ -43,7 +43,7 @@ def policy(notes: Notes | None = None, *, exploration: float = 0.0, applied: boo
     return Learner(LANES, Ledger(LANES, (), 3600.0 * 48), terms, (notes or Notes()).told())
 
 
-def by_table(wish: Wish | None = None, ready: set[str] = ALL) -> Decision:
+def by_table(wish: Wish | None = None, ready: Collection[str] = frozenset(ALL)) -> Decision:
     return choose(EN, (), LANES, ready, wish or Wish())
 
 
@@ -75,8 +75,8 @@ def teach(learned: Learner, rates: dict[str, float], number: int = 12) -> Learne
     return learned
 
 
-def decide(learned: Learner, ready: set[str] = ALL, prefix: Prefix | None = None) -> Decision:
-    return learned.decide(EN, by_table(ready=ready), ready, prefix)
+def decide(learned: Learner, ready: Collection[str] = frozenset(ALL), prefix: Prefix | None = None) -> Decision:
+    return learned.decide(EN, by_table(ready=ready), {lane: ALL[lane] for lane in ready}, prefix)
 
 
 RATES = {"body": 40.0, "mtp": 70.0, "eagle3": 55.0}
@@ -90,7 +90,7 @@ def test_takes_the_lane_that_was_fastest_and_says_why() -> None:
     weighing = decision.weighing
     assert weighing is not None
     assert (weighing.lane, weighing.best, weighing.propensity, weighing.applied) == ("mtp", "mtp", 1.0, True)
-    assert {each.lane for each in weighing.estimates} == ALL
+    assert {each.lane for each in weighing.estimates} == ALL.keys()
 
 
 def test_weighs_only_lanes_that_are_ready() -> None:
@@ -163,14 +163,14 @@ def test_holds_an_answer_against_the_body_in_the_company_that_it_had() -> None:
         teach(learned, {"body": 40.0, "mtp": 60.0}, 1)
         with contextlib.ExitStack() as busy:
             for _ in range(15):
-                busy.enter_context(learned.track("body", lambda lane: contextlib.nullcontext()))
+                busy.enter_context(learned.track("body", "http://one", lambda *_: contextlib.nullcontext()))
             for lane, rate in (("body", 20.0), ("mtp", 30.0)):
                 learned.observe(outcome(lane, rate, decision=Decision(lane, "learned", (Candidate(lane),), 16)))
     decision = decide(learned, {"body", "mtp"})
     assert (decision.lane, decision.batch) == ("mtp", 1)
     with contextlib.ExitStack() as busy:
         for _ in range(30):
-            busy.enter_context(learned.track("body", lambda lane: contextlib.nullcontext()))
+            busy.enter_context(learned.track("body", "http://one", lambda *_: contextlib.nullcontext()))
         learned.observe(outcome("mtp", 30.0, decision=decision))
     assert learned.lost()[EN][1] == pytest.approx(20 / 30 - 1, abs=0.15)
 
@@ -187,6 +187,32 @@ def test_explaining_leaves_no_trace() -> None:
     for _ in range(50):
         assert asked.explain(EN, by_table(), ALL, Prefix(7, 5000)).lane == "mtp"
     assert [decide(plain).lane for _ in range(100)] == [decide(asked).lane for _ in range(100)]
+
+
+def test_of_several_engines_of_a_lane_the_one_that_would_take_the_request_counts() -> None:
+    learned = policy()
+    with learned.track("body", "http://two", lambda *_: contextlib.nullcontext()):
+        batches = [
+            learned.decide(EN, by_table(ready={"body"}), {"body": engine}, None).batch
+            for engine in ("http://one", "http://two")
+        ]
+    assert batches == [1, 2]
+
+
+def test_another_engine_of_the_same_lane_has_to_read_the_conversation_too() -> None:
+    learned = teach(policy(), {"body": 66.0, "mtp": 70.0, "eagle3": 20.0})
+    learned.decide(EN, by_table(ready={"body"}), {"body": "http://two"}, Prefix(7, 0))
+    there, elsewhere = {"body": "http://two", "mtp": "http://two"}, {"body": "http://two", "mtp": "http://one"}
+    lanes = [learned.explain(EN, by_table(ready=at), at, Prefix(7, 8000)).lane for at in (there, elsewhere)]
+    assert lanes == ["mtp", "body"]
+
+
+def test_an_engine_warms_up_by_itself() -> None:
+    notes = Notes()
+    learned = policy(notes)
+    for engine in ("http://one", "http://one", "http://one", "http://two", "http://two"):
+        learned.observe(outcome("body", 40.0, engine=engine))
+    assert notes.lessons == {("body", "warming"): 4, ("body", "learned"): 1}
 
 
 def test_keeps_a_conversation_where_its_prefix_is_unless_it_pays_to_read_it_again() -> None:
@@ -217,7 +243,7 @@ def test_counts_the_company_on_its_engine() -> None:
     learned = teach(policy(), RATES)
     with contextlib.ExitStack() as company:
         for _ in range(3):
-            company.enter_context(learned.track("body", lambda lane: contextlib.nullcontext()))
+            company.enter_context(learned.track("body", "http://one", lambda *_: contextlib.nullcontext()))
         assert decide(learned, {"mtp", "body"}).batch == 4
         assert decide(learned, {"eagle3"}).batch == 1
     assert decide(learned, {"mtp"}).batch == 1
@@ -227,7 +253,7 @@ def test_goes_to_the_other_engine_while_the_faster_one_is_busy() -> None:
     learned = teach(policy(), RATES)
     with contextlib.ExitStack() as company:
         for _ in range(15):
-            company.enter_context(learned.track("mtp", lambda lane: contextlib.nullcontext()))
+            company.enter_context(learned.track("mtp", "http://one", lambda *_: contextlib.nullcontext()))
         assert decide(learned).lane == "eagle3"
     assert decide(learned).lane == "mtp"
 

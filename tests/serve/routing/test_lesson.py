@@ -48,6 +48,7 @@ def test_the_body_gives_a_token_a_step() -> None:
         pytest.param({"end": "refused"}, "unfinished", id="the engine refused"),
         pytest.param({"end": "rejected", "decision": None}, "unfinished", id="the router refused"),
         pytest.param({"cell": None}, "unfinished", id="nothing was generated"),
+        pytest.param({"shortened": True}, "shortened", id="a lane that was told to draft fewer tokens"),
         pytest.param({"acceptance": None}, "unmeasured", id="no acceptance: several choices, or metrics off"),
         pytest.param({"acceptance": Acceptance(0, 0, 0, ())}, "unmeasured", id="no step"),
         pytest.param({"generation_time": None}, "unmeasured", id="the engine gives no times"),

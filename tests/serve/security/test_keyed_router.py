@@ -11,9 +11,11 @@ import openai
 import pytest
 
 from serve.bench import measure
+from serve.bench.plan import Plan
 from serve.bench.prompts import Prompt
 from serve.errors import ConfigError
 from serve.gate.router import reach
+from serve.routing import language
 from serve.security import keyfile, keys
 from tests.serve import double
 from tests.serve.double import Engine, Exchange, metric, until
@@ -231,16 +233,17 @@ def test_the_engines_own_key_is_sent_to_engines_alone(start: Start, body: Engine
 def test_measuring_and_proving_bring_a_key_from_a_file(keyed: Keyed, body: Engine, tmp_path: Path) -> None:
     file = tmp_path / "mine"
     file.write_text(f"{keyed.key}\n")
-    plan = measure.Plan((Prompt("en", "hello"),), 1, 2)
+    plan = Plan((Prompt("en", "hello"),), max_tokens=2)
 
     async def explained(credentials: dict[str, str]) -> dict[str, float]:
         async with reach(keyed.url, credentials) as router:
             return await router.promised("hello")
 
-    def measured(credentials: dict[str, str]) -> list[measure.Sample]:
-        return asyncio.run(measure.measure(keyed.url, plan, lambda done, total: None, credentials))
+    def measured(credentials: dict[str, str]) -> measure.Run:
+        known = language.load()
+        return asyncio.run(measure.measure(keyed.url, plan, known, lambda done, total: None, credentials))
 
-    assert measured(keyfile.bearer(file))[0].tokens == double.USAGE["completion_tokens"]
+    assert measured(keyfile.bearer(file)).samples[0].tokens == double.USAGE["completion_tokens"]
     assert asyncio.run(explained(keyfile.bearer(file))) == {}
     for without in (lambda: measured(keyfile.bearer(None)), lambda: asyncio.run(explained({}))):
         with pytest.raises(ConfigError, match="401") as refusal:

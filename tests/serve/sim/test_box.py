@@ -1,6 +1,7 @@
 """What is true of a simulated box: the published figures come out of it again."""
 
 import random
+from dataclasses import replace
 from statistics import mean
 
 import pytest
@@ -77,3 +78,18 @@ def test_every_body_with_figures_has_them_for_each_of_its_profiles_lanes(name: s
         lanes = [Lane(lane.name, "", lane.method, lane.draft_tokens) for lane in profile.bodies[body].lanes]
         box = Box(figures.load(name, body), body, lanes)
         assert all(box.rate(lane, cell("fi", task)) > 1 for lane in lanes for task in ("prose", "code", "edit"))
+
+
+def test_fewer_drafts_cost_their_part_and_bring_those_positions_alone(box: Box) -> None:
+    one, four = replace(MTP, draft_tokens=1), MTP
+    assert box.length(one, cell("en")) == pytest.approx(1.65)
+    assert box.step(one, 1) == pytest.approx(1 / 40 + (box.step(four, 1) - 1 / 40) / 4)
+    assert box.step(one, 4) / box.step(one, 1) == pytest.approx(box.step(four, 4) / box.step(four, 1))
+
+
+def test_raw_completions_go_in_circles_and_get_what_was_published_of_them(box: Box) -> None:
+    raw = cell("en")._replace(endpoint="completions")
+    assert (box.circles(raw), box.circles(cell("en"))) == (1.0, 0.0)
+    assert box.length(EAGLE3, raw) == pytest.approx(1 + 0.844 + 0.749 + 0.741 + 0.727)
+    assert box.rate(EAGLE3, raw) > 2 * box.rate(EAGLE3, cell("en"))
+    assert box.length(MTP, raw) == box.length(MTP, cell("en"))

@@ -14,9 +14,11 @@ from serve.proxy import sse, vllm
 from serve.proxy.dialect import CHAT
 from serve.routing.cell import Cell, Endpoint
 from serve.routing.lane import Lane
+from serve.routing.sample import Sample
 from serve.sim import figures
 from serve.sim.box import Box
 from serve.sim.engine import Engine, Nature
+from serve.sim.filler import circling, filler
 from serve.sim.work import Seats, Work
 from tests.serve.double import metric
 
@@ -156,3 +158,24 @@ def test_its_metrics_are_vllms_and_count_what_was_left_half_way() -> None:
     assert metric(text, "vllm:spec_decode_num_draft_tokens_total") == 4 * metric(
         text, "vllm:spec_decode_num_drafts_total"
     )
+
+
+def test_drafts_as_many_tokens_as_it_is_told_and_no_more_than_the_lane_does() -> None:
+    for drafts, told in ((1, 1), (2, 2), (4, 4), (9, 4), (0, 4)):
+        _, raw = posted(chat(vllm_xargs={"lane": "mtp", "draft_tokens": drafts}))
+        reported = json.loads(raw)["metrics"]["speculative_decoding"]
+        assert reported["num_spec_tokens"] == told
+        assert reported["num_draft_tokens"] == told * reported["num_spec_steps"]
+        assert len(reported["acceptance_histogram"]) == told + 1
+
+
+def test_words_in_circles_are_heard_as_such() -> None:
+    for language in ("en", "zh-Hans", "ja", "fi"):
+        for write, repeats in (
+            (circling, True),
+            (lambda name, _, tokens: filler(name, tokens, random.Random(1)), False),
+        ):
+            heard = Sample()
+            heard.add(json.dumps({"content": write(language, 0, 300)}, separators=(",", ":")).encode())
+            assert heard.repeats() is repeats
+    assert circling("en", 3, 4) == circling("en", 0, 7).removeprefix(circling("en", 0, 3))

@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from serve.bench.prompts import TASKS, load
 from serve.routing import cell, language
-from serve.sim.traffic import PROMPTS
 from tests.stack.conftest import free_port
 
 
@@ -30,8 +30,9 @@ def test_shows_what_the_router_would_do_and_what_that_is_worth(tmp_path: Path) -
     assert "all: 60 requests" in ran.stdout
     assert "eagle3 alone" in ran.stdout
     assert len(log.read_text().splitlines()) == 60
-    for file, said in ((log, "| mtp |"), (trace, "60 requests of a trace")):
-        judged = [sys.executable, "-m", "serve", "backtest", str(file), "--policy", "logged", "--policy", "mtp"]
+    every = ("--policy", "logged", "--policy", "mtp")
+    for file, policies, said in ((log, every, "| mtp |"), (trace, (*every, "--policy", "learner"), "| learner |")):
+        judged = [sys.executable, "-m", "serve", "backtest", str(file), *policies]
         assert said in subprocess.run(judged, capture_output=True, text=True, check=True).stdout
 
 
@@ -77,13 +78,14 @@ def test_says_in_one_line_what_cant_be_simulated(arguments: tuple[str, ...], sai
 def test_its_prompts_are_what_they_are_filed_as() -> None:
     """Languages without fail; a task that isn't recognised counts as prose, and one prompt in ten may be."""
     classify = functools.partial(cell.classify, identify=language.load())
-    filed = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
-    missed = []
-    for name, tasks in filed.items():
-        for task, text in tasks.items():
-            found = classify({"messages": [{"role": "user", "content": text}]}, "chat")
-            assert found.language == name
-            missed += [(name, task)] if found.task != task else []
-            assert found.task in (task, "prose")
-    assert len(filed) >= 12
-    assert len(missed) <= sum(map(len, filed.values())) // 10
+    filed, missed = load(TASKS), 0
+    for prompt in filed:
+        found = classify({"messages": [{"role": "user", "content": prompt.text}]}, "chat")
+        assert (found.language, prompt.text) == (prompt.language, prompt.text)
+        assert found.task in (prompt.task, "prose"), prompt.text
+        missed += found.task != prompt.task
+    cells = Counter((prompt.language, prompt.task) for prompt in filed)
+    assert len({language for language, _ in cells}) >= 12
+    assert len({task for _, task in cells}) >= 5
+    assert min(cells.values()) >= 5
+    assert missed <= len(filed) // 10

@@ -38,6 +38,21 @@ def test_the_gate_s_router_is_the_router_but_nobody_finds_it() -> None:
     assert gate["NetworkingConfig"]["EndpointsConfig"]["polydraft_default"]["Aliases"] == ["gb10-gate"]
 
 
+def test_copies_start_one_after_another_each_on_a_gpu_of_its_own() -> None:
+    wanted = made("rtx-pro-2000-x4-replicas")
+    assert wanted.copies
+    requests = [each.document["HostConfig"]["DeviceRequests"] for each in wanted.engines]
+    assert [request["DeviceIDs"] for (request,) in requests] == [["0"], ["1"], ["2"], ["3"]]
+    assert not made("gb10").copies
+
+
+def test_a_further_box_s_services_are_no_part_of_this_one() -> None:
+    owner = Owner("polydraft", "gb10-x2")
+    wanted = stack(profiles.load_named("gb10-x2"), builds(), owner, {"BOX_2": "192.168.100.2"})
+    assert not any("box-2" in each.name for each in wanted.all)
+    assert wanted.router.document["HostConfig"]["ExtraHosts"] == ["box-2:192.168.100.2"]
+
+
 def test_each_image_is_known_by_what_it_is_built_from() -> None:
     assert {image.name: image.dockerfile for image in made("gb10").images} == {
         "polydraft-engine:gb10": "images/engine/Dockerfile",

@@ -1,7 +1,8 @@
 """An engine's stand-in in a container: the double behind vLLM's `--host` and `--port`, as slow as a request says.
 
 It answers the gate as a lossless model would. The image's STAND_IN_FAULT makes faults: `drafters` has it die at the
-start where it is given drafters, `start` at any start, `lossy` has lane `mtp` write other tokens than the body.
+start where it is given drafters, `start` at any start, `second` on the second GPU alone; `lossy` has lane
+`mtp` write other tokens than the body.
 """
 
 import asyncio
@@ -44,7 +45,8 @@ def tokens(asked: dict[str, object], lane: str, number: int) -> list[int]:
 
 
 async def main() -> None:
-    if FAULT == "start" or (FAULT == "drafters" and "--additional-config" in sys.argv):
+    drafters, gpu = "--additional-config" in sys.argv, os.environ.get("NVIDIA_VISIBLE_DEVICES")
+    if FAULT == "start" or (FAULT == "drafters" and drafters) or (FAULT == "second" and gpu == "1"):
         await asyncio.sleep(1)
         sys.exit("the stand-in dies, as it was told to")
     address = {name: sys.argv[sys.argv.index(name) + 1] for name in ("--host", "--port")}

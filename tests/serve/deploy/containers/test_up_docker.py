@@ -19,6 +19,7 @@ import httpx2
 import pytest
 import yaml
 
+from serve.deploy import profile as profiles
 from serve.deploy.compose import compose_file
 from serve.deploy.containers import start
 from serve.deploy.profile import Profile
@@ -26,6 +27,7 @@ from tests import docker_engine
 from tests.docker_engine import docker, inspect
 from tests.serve.deploy.containers import standing_in
 from tests.serve.deploy.containers.standing_in import PROJECT
+from tests.serve.deploy.doctor import readings
 from tests.stack.conftest import free_port
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("daemon")]
@@ -53,7 +55,13 @@ def images(daemon: None) -> Iterator[None]:
     built = docker_engine.docker("build", "-q", "-t", router.name, "-f", router.dockerfile, *arguments, ".")
     assert built.returncode == 0, built.stderr
     labels = " ".join(f'{name}="{value}"' for name, value in router.labels.items())
-    for name, fault in ((NAME, "none"), ("fragile", "drafters"), ("doomed", "start"), ("lossy", "lossy")):
+    for name, fault in (
+        (NAME, "none"),
+        ("fragile", "drafters"),
+        ("doomed", "start"),
+        ("lossy", "lossy"),
+        ("copies", "second"),
+    ):
         text = STAND_IN % (NAME, fault, labels)
         made = docker_engine.docker("build", "-q", "-t", f"polydraft-engine:{name}", "-f", "-", ".", given=text)
         assert made.returncode == 0, made.stderr
@@ -301,6 +309,24 @@ def test_an_engine_that_dies_without_drafters_too_is_given_up() -> None:
     assert said[-1] == f"{PROJECT}-doomed-engine-1 died 3 times and isn't started again; mend it, then polydraft up"
     assert inspect(f"{PROJECT}-doomed-engine-1")["State"]["Status"] == "exited"
     assert containers("doomed") == [f"{PROJECT}-doomed-engine-1"]
+
+
+def test_copies_serve_without_the_one_that_dies() -> None:
+    replicas = profiles.load_named("rtx-pro-2000-x4-replicas").model_copy(update={"name": "copies"})
+    order = standing_in.order("copies", PORT, "detach", changed=replicas)
+    said: list[str] = []
+    try:
+        assert start.up(order, readings.load("rtx-pro-2000-x4")[1], standing_in.means(said)) == 0, said
+        dead = f"{PROJECT}-copies-body-2-1"
+        assert f"{dead} died 3 times and isn't started again; mend it, then polydraft up; the other copies serve" in (
+            "\n".join(said)
+        )
+        states = {name: inspect(name)["State"]["Status"] for name in containers("copies")}
+        assert [name for name, state in states.items() if state != "running"] == [dead]
+        assert lane() == "body"
+    finally:
+        start.down(order, standing_in.means([]))
+        docker("volume", "rm", f"{PROJECT}_copies-cache")
 
 
 def test_where_the_gate_fails_nobody_is_served() -> None:

@@ -40,14 +40,14 @@ def learned(requests: Sequence[Known], seed: int, table: Table = _NOTHING_KNOWN)
     exploration, half_life = (Settings.model_fields[name].default for name in ("exploration", "half_life"))
     terms = Terms(applied=True, exploration=exploration, rng=random.Random(seed), clock=lambda: float(next(clock)))  # noqa: S311
     learner = Learner(lanes, Ledger(lanes, table, half_life), terms, told)
-    names, by_name = {lane.name for lane in lanes}, {lane.name: lane for lane in lanes}
+    ready, by_name = {lane.name: _UPSTREAM for lane in lanes}, {lane.name: lane for lane in lanes}
     taken = []
     for request in requests:
         with contextlib.ExitStack() as company:
             for _ in range(request.batch - 1):
-                company.enter_context(learner.track(lanes[0].name, lambda lane: contextlib.nullcontext()))
-            by_table = choose(request.cell, table, lanes, names, Wish())
-            decision = learner.decide(request.cell, by_table, names, None)
+                company.enter_context(learner.track(lanes[0].name, _UPSTREAM, lambda *_: contextlib.nullcontext()))
+            by_table = choose(request.cell, table, lanes, ready, Wish())
+            decision = learner.decide(request.cell, by_table, ready, None)
             learner.observe(_outcome(request, by_name[decision.lane], decision, rng))
         taken.append(decision.lane)
     return taken

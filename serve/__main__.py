@@ -14,12 +14,8 @@ import aiohttp
 import typer
 import uvloop
 
-from serve import __version__, app, key_commands, progress, server, settings, up_commands
-from serve.backtest import run as backtesting
-from serve.bench import plan as measuring
-from serve.bench import prompts as measured_prompts
-from serve.bench import run as benching
-from serve.bench.words import summary
+from serve import __version__, app, bench_commands, key_commands, server, settings, up_commands
+from serve.bench_commands import KeyFile, router_at
 from serve.deploy import manifests, memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
@@ -34,17 +30,17 @@ from serve.gate import compare, verdict
 from serve.gate import prompts as asked_prompts
 from serve.gate import report as verdicts
 from serve.log_writer import LogWriter
+from serve.progress import Progress
 from serve.routing import language
 from serve.security import keyfile
 from serve.sim import run as simulating
 from serve.sim.traffic import Traffic
 
-KeyFile = Annotated[Path | None, typer.Option(help="File with an API key of the router's.")]
-
 BUNDLE = Path("polydraft-support.tar.gz")
 ROOT = Path(__file__).resolve().parent.parent
 
-_MOST = 256  # requests at once, or tokens of a draft
+_INTERRUPTED = 130
+"""Exit code of what Ctrl-C ended before it was done: 128 and the signal's number."""
 _GARBAGE = 20_000
 """Objects between two searches for circles, of which a request leaves none; Python's 700 are four requests' worth."""
 
@@ -73,12 +69,12 @@ def sim(
     profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
     body: Annotated[str, typer.Option(help="One of the profile's bodies.")] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
-    speed: Annotated[float, typer.Option(min=0.1, max=100, help="How many times faster than life.")] = 1.0,
-    requests: Annotated[int, typer.Option(min=0, help="Send so many and end; 0 just serves.")] = 0,
+    speed: Annotated[float, typer.Option(min=0.1, max=100, help="Speed-up.")] = 1.0,
+    requests: Annotated[int, typer.Option(min=0, help="Send so many; 0 serves.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="How many of them at once.")] = 2,
     policy: Annotated[str, typer.Option(help="POLYDRAFT_POLICY of the router.")] = "apply",
     table: Annotated[bool, typer.Option(help="Begin from the profile's table or not.")] = True,
-    seed: Annotated[int, typer.Option(help="Seed of requests, engines and tries.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
     log: Annotated[Path | None, typer.Option(help="File for the access log, such as backtest reads.")] = None,
     trace: Annotated[Path | None, typer.Option(help="File for what requests take on each lane.")] = None,
 ) -> None:
@@ -97,7 +93,8 @@ def sim(
     )
     if log:  # stays open as long as the process, whose end writes the last lines
         _log_to(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-    asyncio.run(simulating.simulate(made, language.load(), _say, progress.show))
+    whole = asyncio.run(simulating.simulate(made, language.load(), _say, Progress()))
+    raise typer.Exit(0 if whole else _INTERRUPTED)
 
 
 @cli.command(short_help="Say whether a profile's engines fit into the free memory.")
@@ -158,7 +155,7 @@ def support_bundle(
 ) -> None:
     """Collect what whoever helps needs, without secrets, prompts and answers. Example: polydraft support-bundle gb10"""
     wanted = profiles.load_named(profile)
-    base = _base(url)
+    base = router_at(url)
     reading = asyncio.run(look.look(wanted, urlsplit(base).port or 8000, ""))
     sources = collect.Wanted(wanted, ROOT, base, keyfile.bearer(key_file), logs, reading)
     files = asyncio.run(collect.collect(sources))
@@ -166,7 +163,7 @@ def support_bundle(
     _say(f"{output}: {', '.join(files)}. Look before you send it.")
 
 
-@cli.command(short_help="Write compose/ and k8s/ from the profiles.")
+@cli.command(hidden=True)  # as `version`: who changes profiles finds it in the docs
 def render(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; fail if a file isn't what would be written.")
@@ -178,60 +175,8 @@ def render(
     _say(f"every rendered file is what the profiles say{without}")
 
 
-@cli.command(short_help="Measure every lane of a running router.")
-def bench(
-    url: Annotated[str, typer.Argument(help="A router's base URL.")] = "http://127.0.0.1:8000",
-    prompts: Annotated[str, typer.Option(help="tasks, demo, or a TOML file.")] = "tasks",
-    languages: Annotated[str, typer.Option(help="Only these, such as en,de.")] = "",
-    tasks: Annotated[str, typer.Option(help="Only these, such as prose,code.")] = "",
-    rounds: Annotated[int, typer.Option(min=1, help="Times that each prompt is asked.")] = 1,
-    max_tokens: Annotated[int, typer.Option(min=8, help="Longest answer.")] = 200,
-    concurrency: Annotated[str, typer.Option(help="At once, such as 1,4,16.")] = "1",
-    draft_tokens: Annotated[str, typer.Option(help="Lengths to try, such as 1,2,4.")] = "",
-    raw: Annotated[bool, typer.Option("--raw", help="Measure raw completions too.")] = False,
-    output: Annotated[Path | None, typer.Option(help="A new folder for the results.")] = None,
-    note: Annotated[str, typer.Option(help="What to say of the machine.")] = "",
-    seed: Annotated[int, typer.Option(help="Seed of the order and of intervals.")] = 0,
-    key_file: KeyFile = None,
-) -> None:
-    """Measure every lane by language and task. Example: polydraft bench --concurrency 1,4"""
-    wanted = measured_prompts.chosen(
-        measured_prompts.load(measured_prompts.named(prompts)), _listed(languages), _listed(tasks)
-    )
-    plan = measuring.Plan(
-        prompts=wanted,
-        rounds=rounds,
-        max_tokens=max_tokens,
-        concurrency=_numbers("--concurrency", concurrency) or (1,),
-        draft_tokens=_numbers("--draft-tokens", draft_tokens),
-        raw=raw,
-        seed=seed,
-    )
-    order = benching.Order(_base(url), plan, output, note, keyfile.bearer(key_file))
-    results, folder = asyncio.run(benching.run(order, language.load(), progress.show))
-    _say("\n" + summary(results))
-    _say(f"\n{folder}: {', '.join(benching.FILES)}")
-    raise typer.Exit(benching.EXIT[results.run.end])
-
-
-@cli.command(short_help="Tell from a log what other policies would have reached.")
-def backtest(
-    log: Annotated[
-        Path,
-        typer.Argument(
-            help="An access log of a router with POLYDRAFT_POLICY=apply, or a trace of sim.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ],
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(help="`logged`, a lane, a table's file, learner or learner=FILE. Again for more; all without."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of intervals, and of the learner's luck.")] = 0,
-) -> None:
-    """Tell from a log or a trace what other policies would have reached. Example: polydraft backtest router.log"""
-    _say(backtesting.run(log, policy or [], seed))
+cli.command(short_help="Measure every lane of a running router.")(bench_commands.bench)
+cli.command(short_help="Tell from a log what other policies would have reached.")(bench_commands.backtest)
 
 
 @cli.command(short_help="Prove on a running router that every lane is lossless.")
@@ -242,13 +187,13 @@ def gate(
     max_tokens: Annotated[int, typer.Option(min=8, help="Longest answer that ends by itself, in tokens.")] = 160,
     long_tokens: Annotated[int, typer.Option(min=256, help="Length of the long answers, in tokens.")] = 256,
     samples: Annotated[int, typer.Option(min=100, help="How often the first tokens are drawn a comparison.")] = 1000,
-    json: Annotated[bool, typer.Option("--json", help="Print figures for machines instead of the table.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print figures for machines.")] = False,
     key_file: KeyFile = None,
 ) -> None:
     """Prove on a running router that every lane answers as the body would. Example: polydraft gate --dtype float32"""
     plan = collecting.Plan(asked_prompts.load(prompts), max_tokens, long_tokens, samples)
-    base = _base(url)
-    evidence = asyncio.run(collecting.collect(base, plan, progress.show, keyfile.bearer(key_file)))
+    base = router_at(url)
+    evidence = asyncio.run(collecting.collect(base, plan, Progress(), keyfile.bearer(key_file)))
     checks = verdict.judge(evidence, compare.RULES[dtype])
     _say(verdicts.as_json(checks) if json else f"\n{verdicts.table(checks)}\n\n{verdicts.summary(checks)}")
     raise typer.Exit(0 if verdicts.passed(checks) else 1)
@@ -257,7 +202,7 @@ def gate(
 cli.add_typer(key_commands.cli, name="keys")
 
 
-@cli.command(hidden=True)  # the list of commands has to fit a screen
+@cli.command(hidden=True)  # so that the list of commands fits a screen
 def version() -> None:
     """Print the version. Example: polydraft version"""
     _say(__version__)
@@ -290,23 +235,6 @@ def pins(
     else:
         _say(pinning.table(wanted))
     return None
-
-
-def _base(url: str) -> str:
-    """Take a router's address as clients are given it, with or without the API's version."""
-    return url.rstrip("/").removesuffix("/v1")
-
-
-def _listed(given: str) -> list[str]:
-    return [each.strip() for each in given.split(",") if each.strip()]
-
-
-def _numbers(option: str, given: str) -> tuple[int, ...]:
-    """Take a list of whole numbers from 1 on, such as 1,4,16; raises ConfigError for anything else."""
-    listed = _listed(given)
-    if not all(each.isascii() and each.isdigit() and 0 < int(each) <= _MOST for each in listed):
-        raise ConfigError(f"{option}: {given!r} isn't a list of whole numbers from 1 to {_MOST}; write it as 1,4,16")
-    return tuple(dict.fromkeys(map(int, listed)))
 
 
 def _engine_at(given: str) -> tuple[str, str]:

@@ -138,7 +138,7 @@ class Admission:
         most = lane.draft_tokens
         if drafts is None or (isinstance(drafts, int) and not isinstance(drafts, bool) and drafts == most):
             return
-        if sum(each.upstream == lane.upstream for each in self.lanes) < 2:
+        if any(sum(engine in each.engines for each in self.lanes) < 2 for engine in lane.engines):
             why = f"its engine has that lane alone and always drafts {most}"
         elif not lane.drafts:
             why = "it drafts nothing"

@@ -27,6 +27,7 @@ from serve.otel import Traces, exported
 from serve.page import memory, routes, screen
 from serve.page.live import Live
 from serve.page.routes import Page
+from serve.page.sources import Sources
 from serve.page.view import View
 from serve.proxy import pool
 from serve.proxy.breaker import Breaker
@@ -239,7 +240,7 @@ def _shown(
 ) -> Callable[[], None]:
     """Put the live page on an application; gives what ends its streams."""
     learner = service.admission.learner
-    sources = screen.Sources(
+    sources = Sources(
         model=settings.model,
         version=__version__,
         policy=settings.policy,
@@ -252,7 +253,7 @@ def _shown(
         learner=learner,
     )
     live = Live(view, functools.partial(screen.state, sources))
-    application.state.page = Page(sources, live, secure=settings.tls_cert_file is not None)
+    application.state.page = Page(sources, live, secure=settings.behind_tls or settings.tls_cert_file is not None)
     application.include_router(routes.router)
     return live.close
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
 import socket
@@ -120,8 +121,8 @@ def config(settings: Settings, application: FastAPI) -> uvicorn.Config:
     )
 
 
-def listen(settings: Settings) -> socket.socket:
-    """Take the router's address before anything else.
+def listen(settings: Settings, otherwise: str = "change POLYDRAFT_HOST or POLYDRAFT_PORT") -> socket.socket:
+    """Take the router's address before anything else; `otherwise` is what to do where that can't be.
 
     Raises ConfigError if it can't be had, or if a router without keys mustn't have it.
     """
@@ -132,9 +133,8 @@ def listen(settings: Settings) -> socket.socket:
         exposure.check_binding(str(address[0]), keyed=keyed, anywhere=anywhere)
         return listener((str(address[0]), int(address[1])), family)
     except OSError as error:
-        raise ConfigError(
-            f"can't listen on {place} ({error.strerror}); change POLYDRAFT_HOST or POLYDRAFT_PORT"
-        ) from None
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise ConfigError(f"can't listen on {place} ({reason}); {otherwise}") from None
 
 
 def listener(address: tuple[str, int], family: socket.AddressFamily = socket.AF_INET) -> socket.socket:

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     table: tuple[Row, ...] = Field(
         default=(Row(ANY, ANY, ()),),
         description="JSON list of rows: `language`, `task` (`*` is any) and `candidates`, fastest first: `lane`, "
-        "`acceptance_length`, `decode_rate`. Without it lanes are preferred in the order of `LANES`.",
+        "`acceptance_length`, `decode_rate`; `source` for people. Without it lanes are preferred as in `LANES`.",
     )
     table_file: Path | None = Field(
         default=None, description="File with such a list, as `polydraft bench` writes it; it wins over `TABLE`."
@@ -74,6 +74,9 @@ class Settings(BaseSettings):
         default=None,
         gt=0,
         description="GiB that the engines were planned to hold; the page shows it beside what is used.",
+    )
+    behind_tls: bool = Field(
+        default=False, description="Whether browsers reach the router by a proxy that speaks HTTPS to them."
     )
     tls_cert_file: Path | None = Field(default=None, description="Certificate with its chain, PEM; then it is HTTPS.")
     tls_key_file: Path | None = Field(default=None, description="The certificate's key, PEM, not encrypted.")
@@ -199,5 +202,6 @@ def _first(error: ValidationError) -> str:
     name, *inside = (str(part) for part in problem["loc"])
     place = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in inside)
     unset = problem["type"] == "missing" and not inside
-    message = "is not set" if unset else problem["msg"].removeprefix("Value error, ")
-    return f"{PREFIX}{name.upper()}{place}: {message}."
+    if unset:
+        return f"{PREFIX}{name.upper()} is not set; set it (docs/settings.md), or let `polydraft up` or Compose do so."
+    return f"{PREFIX}{name.upper()}{place}: {problem['msg'].removeprefix('Value error, ')}."

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from serve import __version__, progress, settings
+from serve import __version__, settings
 from serve.deploy import images
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
@@ -21,6 +20,7 @@ from serve.deploy.containers.steps import Choice
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT, Profile
 from serve.errors import ConfigError
+from serve.progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 _VLLM = ROOT / ".venv-engine/bin/vllm"
@@ -107,7 +107,7 @@ def _variables() -> dict[str, str]:
 
 
 def _means(profile: Profile) -> Means:
-    return Means(ROOT, ROOT / ".cache/logs", __version__, typer.echo, partial(progress.show, unit="MiB"))
+    return Means(ROOT, ROOT / ".cache/logs", __version__, typer.echo, Progress(unit="MiB"))
 
 
 def _place(profile: Profile, router: Address, engine_port: int, vllm: Path) -> processes.Place:

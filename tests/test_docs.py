@@ -15,6 +15,7 @@ from serve import api
 from serve.deploy import profile as profiles
 from serve.errors import PolydraftError, RequestError
 from serve.metrics import Metrics, breaker_open, engine_up
+from serve.page import files as page_files
 from serve.page import routes as page_routes
 from serve.proxy.relay import HEADERS
 from serve.routing.outcome import End
@@ -119,3 +120,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             target = page.parent / path if path else page
             assert target.exists(), link
             assert not anchor or anchor in anchors(target), link
+
+
+def test_the_pages_size_is_what_its_documentation_says() -> None:
+    size = sum(len(file.content) for file in page_files.load().values())
+    (said,) = re.findall(r"\((\d+) KB, no build", README)
+    assert abs(int(said) - size / 1000) < 2, f"docs/page.md says {said} KB; the page has {size / 1000:.0f}"

@@ -86,6 +86,7 @@ def _outcome(request: Known, lane: Lane, decision: Decision, rng: random.Random)
         prompt_tokens=request.prompt_tokens,
         completion_tokens=request.tokens,
         acceptance=acceptance,
+        engine=_UPSTREAM,
     )
 
 

@@ -14,11 +14,11 @@ from serve.routing.outcome import Acceptance
 
 
 class Refused(ConfigError):
-    """The router answered a request with an error; `status` is 0 where it broke in mid-answer."""
+    """The router answered a request with an error: its words, and the parameter that it names, if any."""
 
-    def __init__(self, message: str, status: int, param: str | None = None) -> None:
-        super().__init__(message)
-        self.status, self.param = status, param
+    def __init__(self, asked: str, words: str, param: str | None = None) -> None:
+        super().__init__(f"{asked}: {words}")
+        self.words, self.param = words, param
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Router:
             if dialect.is_count(event):
                 report = vllm.report(vllm.decode(sse.data(event)))
             elif dialect.is_error(event):
-                raise Refused(f"{self.url}: lane {way.name} failed: {_shown(sse.data(event))}", 0)
+                raise Refused(f"{self.url}: lane {way.name} failed", _shown(sse.data(event)))
             elif not dialect.is_end(event):
                 texts.append(_texts(vllm.decode(sse.data(event)), endpoint))
                 last = time.perf_counter()
@@ -133,9 +133,12 @@ def _refused(url: str, asked: str, status: int, raw: bytes) -> Refused:
     answer = vllm.decode(raw)
     error = answer.get("error") if isinstance(answer, dict) else None
     told = error if isinstance(error, dict) else {}
-    message = told.get("message") if isinstance(told.get("message"), str) else _shown(raw)
-    param = told.get("param")
-    return Refused(f"{url}: {asked} answered {status}: {message}", status, param if isinstance(param, str) else None)
+    words, param = told.get("message"), told.get("param")
+    return Refused(
+        f"{url}: {asked} answered {status}",
+        words if isinstance(words, str) else _shown(raw),
+        param if isinstance(param, str) else None,
+    )
 
 
 def _shown(raw: bytes) -> str:

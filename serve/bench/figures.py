@@ -13,6 +13,7 @@ from serve.bench.pools import Pool, interval
 from serve.bench.sample import Sample
 from serve.routing.outcome import Acceptance
 
+_BODY = "body"  # what the lane without a drafter is called everywhere
 _FEWEST = 5  # prompts, below which a bootstrap is surer than it should be
 
 
@@ -70,18 +71,20 @@ class Rivalry:
         """Why there is no winner; empty if there is."""
         if self.decided:
             return ""
-        return f"too few prompts ({self.prompts} of {_FEWEST})" if self.prompts < _FEWEST else "about as fast"
+        return f"too few prompts ({self.prompts} of {_FEWEST})" if self.prompts < _FEWEST else "too close to tell"
 
 
 def figures(pool: Pool, seed: int) -> list[Figure]:
     """Give the numbers of every way of a pool."""
     rates, drawn = pool.rates(), pool.drawn(seed)
-    body = next((index for index, samples in enumerate(pool.samples) if not _acceptances(samples)), None)
+    body = _body(pool)
     found = []
     for index, (way, samples) in enumerate(zip(pool.ways, pool.samples, strict=True)):
         gain = None
         if body is not None and index != body:
-            gain = Interval(float(rates[index] / rates[body]), *interval(drawn[:, index] / drawn[:, body]))
+            gain = Interval(
+                float(rates[index] / rates[body]), *interval(drawn[:, index] / drawn[:, body], pool.prompts)
+            )
         accepted = _acceptances(samples)
         waits = [sample.first for sample in samples if sample.first is not None]
         found.append(
@@ -93,7 +96,7 @@ def figures(pool: Pool, seed: int) -> list[Figure]:
                 draft_tokens=drafts(accepted),
                 answers=len(samples),
                 prompts=pool.prompts,
-                rate=Interval(float(rates[index]), *interval(drawn[:, index])),
+                rate=Interval(float(rates[index]), *interval(drawn[:, index], pool.prompts)),
                 gain=gain,
                 acceptance_length=_length(accepted),
                 per_position=_per_position(accepted),
@@ -120,8 +123,16 @@ def _rivalry(pool: Pool, seed: int) -> Rivalry | None:
         return None
     rates, drawn = pool.rates(), pool.drawn(seed)
     first, second = (int(index) for index in np.argsort(-rates, kind="stable")[:2])
-    gain = Interval(float(rates[first] / rates[second]), *interval(drawn[:, first] / drawn[:, second]))
+    gain = Interval(float(rates[first] / rates[second]), *interval(drawn[:, first] / drawn[:, second], pool.prompts))
     return Rivalry(pool.setting, pool.language, pool.task, pool.ways[first], pool.ways[second], gain, pool.prompts)
+
+
+def _body(pool: Pool) -> int | None:
+    """Find the way that drafts nothing; engines that don't report acceptance make drafters look like it."""
+    silent = [index for index, samples in enumerate(pool.samples) if not _acceptances(samples)]
+    named = [index for index in silent if pool.ways[index].lane == _BODY]
+    found = named or silent
+    return found[0] if len(found) == 1 else None
 
 
 def drafts(acceptances: Sequence[Acceptance]) -> int:

@@ -122,7 +122,7 @@ async def _can(router: Router, work: _Work, way: Way, text: str) -> bool:
     except Refused as error:
         if error.param != "vllm_xargs":
             raise
-        work.run.refused[way.name] = str(error)
+        work.run.refused[way.name] = error.words
         return False
     work.run.warm_up += 1
     return True

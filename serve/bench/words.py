@@ -50,5 +50,5 @@ def warned(results: Results) -> list[str]:
     if not results.figures:
         told.append("No number: no prompt was answered soundly in every lane.")
     told += [f"Warning: {each}." for each in warnings(results.raw)]
-    told += [f"Not measured: {way} ({why})." for way, why in results.run.refused.items()]
+    told += [f"Not measured: {way}. {why}" for way, why in results.run.refused.items()]
     return told

@@ -121,12 +121,11 @@ def _further_box(profile: Profile, each: Builds, number: int) -> dict[str, Any]:
     """Give what runs on a further box: its own plan, and the engine, published to the router's box at its address."""
     (engine,) = placed(profile)
     name = f"{profile.name}-{further_box(number)}"
-    own = {"profiles": [name]}
     address = f"${{{variable(further_box(number))}:-127.0.0.1}}"
-    plan = _plan(profile, each) | own | {"command": _plan_command(profile, {engine.name: name})}
-    published = {"ports": [f"{address}:{profile.engine_port(engine.engine.name)}:{ENGINE_PORT}"]}
-    after = {f"{name}-plan": _when("completed_successfully")}
-    return {f"{name}-plan": plan, name: _engine(profile, each, engine, after) | own | published}
+    plan = _plan(profile, each) | {"profiles": [name], "command": _plan_command(profile, {engine.name: name})}
+    ports = [f"{address}:{profile.engine_port(engine.engine.name)}:{ENGINE_PORT}"]
+    runs = _engine(profile, each, engine, {f"{name}-plan": _when("completed_successfully")})
+    return {f"{name}-plan": plan, name: runs | {"profiles": [name], "ports": ports}}
 
 
 def _plan(profile: Profile, each: Builds) -> dict[str, Any]:

@@ -143,7 +143,12 @@ class Profile(Table):
             for lane in self.served.lanes
         ]
         table = [
-            {"language": cell.language, "task": cell.task, "candidates": [c.model_dump() for c in cell.lanes]}
+            {
+                "language": cell.language,
+                "task": cell.task,
+                "candidates": [c.model_dump() for c in cell.lanes],
+                "source": cell.source,
+            }
             for cell in self.served.cells
         ]
         return {

@@ -24,7 +24,7 @@ from serve.routing.lesson import LeftOut, Lesson, lesson
 from serve.routing.moments import Moments
 from serve.routing.outcome import Outcome
 from serve.routing.policy import Candidate, Decision, Reason
-from serve.routing.prefix import Prefix
+from serve.routing.prefix import Prefix, after
 from serve.routing.turns import Turns
 
 _WARM_UP = 2
@@ -109,6 +109,15 @@ class Learner:
             cell: (len(guard.seen), guard.lost / guard.tokens) for cell, guard in self._guards.items() if guard.tokens
         }
 
+    def barred(self, cell: Cell, ready: Mapping[str, str]) -> tuple[Sequence[Estimate], frozenset[str]]:
+        """Say what is expected of every ready lane for a cell's next request, and which drafters the guard bars there.
+
+        `ready` is as in `decide`.
+        """
+        batches = [(name, self._batch(name, ready)) for name in self._lanes if name in ready]
+        estimates = self.ledger.estimates(cell, batches, self._clock())
+        return estimates, frozenset(estimates[at].lane for at in self._barred(cell, estimates))
+
     def observe(self, outcome: Outcome) -> None:
         """Learn from one finished request, if anything was to be generated."""
         if outcome.decision is None or outcome.cell is None:
@@ -142,6 +151,8 @@ class Learner:
         """Hear in which language an answer came."""
         if outcome.end == "complete" and outcome.sample and self._identify and decision.conversation is not None:
             self.turns.heard(decision.conversation, cell.language, outcome.sample.language(self._identify))
+            if cell.endpoint == "responses" and (stored := outcome.sample.response):
+                self.turns.followed(decision.conversation, after(stored))
 
     def _hold_against_body(self, outcome: Outcome, taught: Lesson) -> None:
         """Count what a request lost against no drafter, by what is believed of the body in the company that it had."""
@@ -170,7 +181,8 @@ class Learner:
         estimates = self.ledger.estimates(cell, [(name, self._batch(name, ready)) for name in names], now)
         options = self._priced(estimates, cell, prefix, ready) if prefix and self.engines > 1 else estimates
         barred = self._barred(cell, options)
-        pick = thompson.pick(options, allowance, self._rng.random() if allowance > 0 else 0.0, barred)
+        draw = self._rng.random() if allowance > 0 else 0.0
+        pick = thompson.pick(options, allowance, self._budget.alike(cell), draw, barred)
         if pick.cost:
             self._budget.spend(cell, pick.cost)
         weighing = Weighing(pick.lane, pick.best, pick.propensity, self._applied, estimates, pick.shares)

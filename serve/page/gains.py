@@ -1,109 +1,157 @@
-"""How much faster a lane was than no drafter in the same language, and how sure that is. Pure."""
+"""How fast a lane was in a language, how much faster than no drafter, and how sure that is. Pure.
+
+What was measured here is only ever compared with what was measured here, and the table's figures with the table's:
+another box's speed says nothing of this one's gain.
+"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from serve.page.view import Sums
-from serve.routing.cell import Cell
+from serve.page.yardstick import Yardstick
 from serve.routing.lane import Lane
-from serve.routing.policy import ANY, Candidate, Table, candidates_of
+from serve.routing.policy import ANY, Candidate, Row, Table
 
 Source = Literal["measured", "table"]
+Seen = Mapping[tuple[str, str], Sums]
+"""Sums by language and lane."""
 
+FEWEST = 5
+"""Answers below which no interval is given."""
 _T90 = (6.31, 2.92, 2.35, 2.13, 2.02, 1.94, 1.89, 1.86, 1.83, 1.81)
 """Student's t that 90 % lie within, for one degree of freedom and more; beyond the last it is 1.645 + 1.6 / degrees."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A number and its 90 % interval, None before a second request; `source` is that of what it is compared with."""
+    """A number with its 90 % interval, None where too few answers would carry one, and the answers it comes from."""
 
     value: float
-    low: float | None
-    high: float | None
+    low: float | None = None
+    high: float | None = None
+    answers: int = 0
     source: Source = "measured"
 
 
-def rate(sums: Sums) -> Span | None:
-    """Give a lane's mean decode rate in tokens a second; None where no answer was timed."""
-    if not sums.timed:
-        return None
-    if sums.error is None:
-        return Span(sums.rate, None, None)
-    reach = _t(sums.timed - 1) * sums.error
-    return Span(sums.rate, sums.rate * max(0.0, 1 - reach), sums.rate * (1 + reach))
+def bodies(lanes: Iterable[Lane]) -> list[str]:
+    """Name the lanes without a drafter, which all others are compared with; the first one that has answers counts."""
+    return [lane.name for lane in lanes if not lane.drafts]
 
 
-def gain(sums: Sums, body: Sums | None, tabled: float | None) -> Span | None:
-    """Give a lane's rate over the body's, which is `tabled` (tokens a second) where the body wasn't seen here.
+def body_of(language: str, lanes: Iterable[Lane], seen: Seen) -> Sums | None:
+    """Give what was measured here without a drafter in a language; None if nothing was."""
+    found = (seen.get((language, name)) for name in bodies(lanes))
+    return next((sums for sums in found if sums and sums.timed), None)
+
+
+def rate(sums: Sums, listed: Candidate | None = None) -> Span | None:
+    """Give a lane's mean decode rate in tokens a second: as measured, else as the table has it."""
+    if sums.timed:
+        return around(sums.rate, sums.error, sums.timed)
+    return tabled_span(listed.decode_rate if listed else None)
+
+
+def length(sums: Sums, listed: Candidate | None = None) -> Span | None:
+    """Give a lane's acceptance length: as measured, else as the table has it."""
+    if sums.length is None:
+        return tabled_span(listed.acceptance_length if listed else None)
+    beyond = around(sums.length - 1, sums.length_error, sums.drafts)
+    low, high = (None if end is None else 1 + end for end in (beyond.low, beyond.high))
+    return Span(sums.length, low, high, sums.drafts)
+
+
+def gain(sums: Sums, body: Sums | None, listed: Candidate | None, bare: Candidate | None) -> Span | None:
+    """Give a lane's rate over that of no drafter; by the table's two rates where not both were measured here.
 
     The quotient of two means is taken for lognormal, with the sum of their relative variances.
     """
-    if not sums.timed:
-        return None
-    if body and body.timed:
-        return _quotient(sums, body)
-    if not tabled:
-        return None
-    ratio = sums.rate / tabled
-    if sums.error is None:
-        return Span(ratio, None, None, "table")
-    factor = math.exp(_t(sums.timed - 1) * sums.error)
-    return Span(ratio, ratio / factor, ratio * factor, "table")
+    if body and body.timed and sums.timed:
+        if sums is body:
+            return Span(1.0, answers=sums.timed)
+        errors = None if sums.error is None or body.error is None else math.hypot(sums.error, body.error)
+        return around(sums.rate / body.rate, errors, min(sums.timed, body.timed))
+    if listed and bare and listed.decode_rate and bare.decode_rate:
+        return tabled_span(listed.decode_rate / bare.decode_rate)
+    return None
 
 
 def tabled(language: str, table: Table) -> dict[str, Candidate]:
     """Give what the table says of every lane for a language, whatever the task; nothing where it has no such row."""
-    tags = {language, language.partition("-")[0]} - {ANY}
-    named = tuple(row for row in table if row.language in tags and row.task == ANY)
-    rows = candidates_of(Cell(language, ANY, "chat", False), named)
-    return {candidate.lane: candidate for candidate in rows}
+    row = row_of(language, table)
+    return {candidate.lane: candidate for candidate in row.candidates} if row else {}
 
 
-def languages(seen: Mapping[tuple[str, str], Sums], table: Table) -> list[str]:
-    """List languages, those with most requests first; then those that the table alone knows."""
+def row_of(language: str, table: Table) -> Row | None:
+    """Give the table's row for a language, whatever the task; None where it has no such row."""
+    rows = {row.language: row for row in table if row.task == ANY and row.language != ANY}
+    return rows.get(language) or rows.get(language.partition("-")[0])
+
+
+def bare_of(lanes: Iterable[Lane], listed: Mapping[str, Candidate]) -> Candidate | None:
+    """Give the table's own yardstick: what it says of a lane without a drafter."""
+    return next((listed[name] for name in bodies(lanes) if name in listed and listed[name].decode_rate), None)
+
+
+def languages(seen: Seen, table: Table) -> list[str]:
+    """List languages, those with most requests first; then those that the table alone knows.
+
+    One in which every request was refused isn't among them: nothing was ever written in it.
+    """
     counts: dict[str, int] = {}
     for (language, _), sums in seen.items():
-        counts[language] = counts.get(language, 0) + sums.requests
+        if sums.requests > sums.refused:
+            counts[language] = counts.get(language, 0) + sums.requests
     ordered = sorted(counts, key=lambda language: (-counts[language], language))
     met = {part for language in ordered for part in (language, language.partition("-")[0])}
     return ordered + sorted({row.language for row in table} - met - {ANY})
 
 
-def speedup(seen: Mapping[tuple[str, str], Sums], lanes: Sequence[Lane], table: Table) -> Span | None:
-    """Say how many times as long the answers would have taken without drafter, of those whose lane nobody forced.
+def speedup(yardstick: Yardstick, seen: Seen, lanes: Sequence[Lane], table: Table) -> Span | None:
+    """Say how many times as long the answers whose lane nobody forced would have taken without a drafter.
 
-    None where nothing can be compared; the source is the table as soon as any of its rates was needed.
+    By the table alone where none that had a drafter could be compared here; None where that can't say either.
     """
-    bodies = [lane.name for lane in lanes if not lane.drafts]
+    picked = yardstick.picked
+    if picked.alone and picked.answers == picked.bare:
+        return _expected(seen, lanes, table)
+    if not picked.answers:
+        return None
+    found = ((language, body_of(language, lanes, seen)) for language, _ in seen)
+    spreads = {
+        language: body.error * math.sqrt(body.timed) for language, body in found if body and body.error is not None
+    }
+    return around(picked.without / picked.spent, yardstick.error(spreads), picked.answers)
+
+
+def _expected(seen: Seen, lanes: Sequence[Lane], table: Table) -> Span | None:
     spent = without = 0.0
-    source: Source = "measured"
-    for (language, _), sums in seen.items():
-        if not (sums.chosen_tokens and sums.timed):
-            continue
-        measured = next((seen[language, body] for body in bodies if (language, body) in seen), None)
-        listed = next((known for body in bodies if (known := tabled(language, table).get(body))), None)
-        if measured and measured.timed:
-            bare = measured.rate
-        elif listed and listed.decode_rate:
-            bare, source = listed.decode_rate, "table"
-        else:
-            continue
-        spent += sums.chosen_tokens / sums.rate
-        without += sums.chosen_tokens / bare
-    return Span(without / spent, None, None, source) if spent else None
+    answers = 0
+    for (language, lane), sums in seen.items():
+        listed = tabled(language, table)
+        bare, known = bare_of(lanes, listed), listed.get(lane)
+        if sums.chosen_tokens and bare and bare.decode_rate and known and known.decode_rate:
+            spent += sums.chosen_tokens / known.decode_rate
+            without += sums.chosen_tokens / bare.decode_rate
+            answers += sums.chosen
+    return Span(without / spent, answers=answers, source="table") if spent else None
 
 
-def _quotient(sums: Sums, body: Sums) -> Span:
-    ratio = sums.rate / body.rate
-    if sums is body:
-        return Span(1.0, None, None)
-    if sums.error is None or body.error is None:
-        return Span(ratio, None, None)
-    factor = math.exp(_t(min(sums.timed, body.timed) - 1) * math.hypot(sums.error, body.error))
-    return Span(ratio, ratio / factor, ratio * factor)
+def around(value: float, error: float | None, answers: int) -> Span:
+    """Give a number with its interval; `error` is its standard error as a share of it, from so many answers.
+
+    The interval is that of the logarithm, so that it never has to be cut off at 0.
+    """
+    if error is None or answers < FEWEST:
+        return Span(value, answers=answers)
+    factor = math.exp(_t(answers - 1) * error)
+    return Span(value, value / factor, value * factor, answers)
+
+
+def tabled_span(value: float | None) -> Span | None:
+    """Give a number of the table's, which has no interval."""
+    return Span(value, source="table") if value else None
 
 
 def _t(degrees: int) -> float:

@@ -4,14 +4,17 @@ What is said is written once for all of them. Whoever reads too slowly misses so
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
 
 from serve.errors import TooManyConnections
-from serve.page import screen
+from serve.page import decisions
 from serve.page.view import View
+
+LOGGER = logging.getLogger(__name__)
 
 LISTENERS = 64
 """Pages that may be open at once."""
@@ -84,17 +87,23 @@ class Live:
                 self._ticking = None
 
     async def _tick(self) -> None:
-        told = self._view.count
+        told, failing = self._view.count, False
         while True:
             await asyncio.sleep(self._interval)
-            block = self._event(told)
-            told = self._view.count
+            try:
+                block = self._event(told)
+            except Exception:  # without this every page would stand still, and nobody would know why
+                if not failing:
+                    LOGGER.exception("the page's state can't be told; it is tried again every second")
+                failing = True
+                continue
+            failing, told = False, self._view.count
             for listener in self._listeners:
                 listener.tell(block)
 
     def _event(self, after: int) -> bytes:
         """Write what is now, and the requests that ended after the one of this number."""
         described = self._state() | {
-            "decisions": [screen.line(seen) for seen in self._view.after(max(after, self._view.count - LINES))]
+            "decisions": [decisions.line(seen) for seen in self._view.after(max(after, self._view.count - LINES))]
         }
         return b"id: %d\ndata: %b\n\n" % (self._view.count, _ENCODER.encode(described))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from serve.page.screen import Memory
+from serve.page.sources import Memory
 
 _MEMINFO = Path("/proc/meminfo")
 _KIB_A_GIB = 2**20

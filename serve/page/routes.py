@@ -10,13 +10,13 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from serve import intake
 from serve.api import HEADLESS
 from serve.errors import InvalidPayload, Unauthorized, UnknownPath
-from serve.page import files, screen
+from serve.page import cells, decisions, files
 from serve.page.files import File
 from serve.page.live import Live
-from serve.page.screen import Sources
+from serve.page.sources import Sources
 from serve.security import keys as kept
 from serve.security.entrance import Entrance
-from serve.security.sessions import COOKIE, LIFETIME, from_here
+from serve.security.sessions import LIFETIME, cookie_of, from_here
 
 router = APIRouter()
 _LONGEST_LOGIN = 4096  # bytes
@@ -25,7 +25,7 @@ _PRIVATE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All that the page's paths work with; cookies are `secure` where the router speaks HTTPS."""
+    """All that the page's paths work with; cookies are `secure` where browsers reach the router by HTTPS."""
 
     sources: Sources
     live: Live
@@ -66,13 +66,13 @@ async def log_in(request: Request) -> Response:
         return JSONResponse({"needed": False, "holder": None}, headers=_PRIVATE)
     if not from_here(headers.get(b"host", b""), headers):
         raise Unauthorized("Log in on the router's own page.")
-    name = kept.holder(known := door.keys(), key.strip().encode())
-    if name is None:
+    holder = kept.holder(known := door.keys(), key.strip().encode())
+    if holder is None:
         raise Unauthorized("This key isn't known here; make one with: polydraft keys add NAME")
-    value = door.sessions.open(next(each for each in known if each.name == name))
-    response = JSONResponse({"needed": True, "holder": name}, headers=_PRIVATE)
-    secure = _page(request).secure
-    response.set_cookie(COOKIE, value, max_age=LIFETIME, httponly=True, samesite="strict", secure=secure)
+    value = door.sessions.open(next(each for each in known if each.name == holder))
+    response = JSONResponse({"needed": True, "holder": holder}, headers=_PRIVATE)
+    name, secure = cookie_of(headers.get(b"host", b"")), _page(request).secure
+    response.set_cookie(name, value, max_age=LIFETIME, httponly=True, samesite="strict", secure=secure)
     return response
 
 
@@ -83,7 +83,8 @@ async def log_out(request: Request) -> Response:
     if door.sessions:
         door.sessions.close(_raw(request))
     response = JSONResponse({"needed": door.keys is not None, "holder": None}, headers=_PRIVATE)
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_page(request).secure)
+    name = cookie_of(dict(_raw(request)).get(b"host", b""))
+    response.delete_cookie(name, httponly=True, samesite="strict", secure=_page(request).secure)
     return response
 
 
@@ -110,13 +111,13 @@ async def decision(request: Request, number: str) -> Response:
     seen = _page(request).sources.view.request(int(number)) if known else None
     if seen is None:
         raise UnknownPath("This request isn't kept any more.")
-    return _json(screen.explained(seen))
+    return _json(decisions.explained(seen))
 
 
 @router.get("/v1/live/cells/{language}/{lane}")
 async def cell(request: Request, language: str, lane: str) -> Response:
     """Describe a language on a lane."""
-    described = screen.cell(_page(request).sources, language, lane)
+    described = cells.cell(_page(request).sources, language, lane)
     if described is None:
         raise UnknownPath("There is no such language and lane here.")
     return _json(described)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
+from serve.page.yardstick import Against, Yardstick
 from serve.routing.cell import Cell
 from serve.routing.lane import Lane
 from serve.routing.ledger import Drift
-from serve.routing.outcome import Outcome
+from serve.routing.outcome import Acceptance, Outcome
 
 Clock = Callable[[], float]
 
@@ -28,11 +29,14 @@ BUCKETS = 60
 
 
 class Seen(NamedTuple):
-    """One finished request: its number since the start, when it ended (seconds since 1970), and its outcome."""
+    """One finished request: its number since the start, when it ended (seconds since 1970), its outcome, and how fast
+    it was beside no drafter, as that was found when it ended.
+    """
 
     number: int
     at: float
     outcome: Outcome
+    against: Against
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,18 @@ class Sums:
     """Requests of one language on one lane. Counts are those of the metrics; rates are tokens a second."""
 
     requests: int = 0
+    refused: int = 0  # by the router or an engine, before anything was written
+    aborted: int = 0  # left by their clients
+    failed: int = 0
     tokens: int = 0
-    chosen_tokens: int = 0  # of requests whose lane no client named
+    chosen: int = 0  # requests whose lane no client named, and their tokens
+    chosen_tokens: int = 0
     explored: int = 0
+    drafts: int = 0  # answers with drafts, and over them: steps, drafts, squares and products of accepted and steps
     steps: int = 0
     drafted: int = 0
     accepted: int = 0
+    squared: tuple[int, int, int] = (0, 0, 0)
     per_pos: list[int] = field(default_factory=list)
     timed: int = 0
     rate: float = 0.0
@@ -65,6 +75,18 @@ class Sums:
     def length(self) -> float | None:
         """Acceptance length; None where nothing was drafted."""
         return 1 + self.accepted / self.steps if self.steps else None  # vLLM counts the bonus token
+
+    @property
+    def length_error(self) -> float | None:
+        """Standard error of the drafts accepted a step, as a share of them; None before the second answer.
+
+        Of a ratio of sums, over answers: those of one answer aren't independent of each other.
+        """
+        if self.drafts < 2 or not self.accepted:
+            return None
+        ratio, (accepted, both, steps) = self.accepted / self.steps, self.squared
+        residuals = max(0.0, accepted - 2 * ratio * both + ratio**2 * steps)
+        return math.sqrt(residuals * self.drafts / (self.drafts - 1)) / self.accepted
 
     @property
     def error(self) -> float | None:
@@ -79,23 +101,36 @@ class Sums:
         assert outcome.cell
         tokens, reason, acceptance = outcome.completion_tokens or 0, outcome.decision.reason, outcome.acceptance
         self.requests += 1
+        self.refused += outcome.end in ("refused", "rejected")
+        self.aborted += outcome.end == "aborted"
+        self.failed += outcome.end == "failed"
         self.tokens += tokens
-        self.chosen_tokens += 0 if reason == "forced" else tokens
+        if reason != "forced":
+            self.chosen += 1
+            self.chosen_tokens += tokens
         self.explored += reason == "explored"
         self.cells[outcome.cell] += 1
-        if acceptance:
-            self.steps += acceptance.num_spec_steps
-            self.drafted += acceptance.num_draft_tokens
-            self.accepted += acceptance.num_accepted_draft_tokens
-            self.per_pos += [0] * (len(acceptance.accepted_per_pos) - len(self.per_pos))
-            for position, accepted in enumerate(acceptance.accepted_per_pos):
-                self.per_pos[position] += accepted
+        if acceptance and acceptance.num_spec_steps:
+            self._draft(acceptance)
         if (rate := outcome.decode_rate) is not None:
             self.timed += 1
             off = rate - self.rate
             self.rate += off / self.timed
             self.squares += off * (rate - self.rate)
             self.history.append((at, acceptance.acceptance_length if acceptance else None, rate))
+
+    def _draft(self, acceptance: Acceptance) -> None:
+        """Add what a drafter achieved on one answer."""
+        steps, accepted = acceptance.num_spec_steps, acceptance.num_accepted_draft_tokens
+        self.drafts += 1
+        self.steps += steps
+        self.drafted += acceptance.num_draft_tokens
+        self.accepted += accepted
+        squares, products, others = self.squared
+        self.squared = (squares + accepted**2, products + accepted * steps, others + steps**2)
+        self.per_pos += [0] * (len(acceptance.accepted_per_pos) - len(self.per_pos))
+        for position, number in enumerate(acceptance.accepted_per_pos):
+            self.per_pos[position] += number
 
 
 class View:
@@ -107,6 +142,7 @@ class View:
         self.started = clock()
         self.count = 0
         self.sums: dict[tuple[str, str], Sums] = {}
+        self.yardstick = Yardstick(lane.name for lane in self.lanes if not lane.drafts)
         self.drifts: deque[Noticed] = deque(maxlen=_DRIFTS)
         self._last: deque[Seen] = deque(maxlen=KEPT)
         self._speed: deque[tuple[int, dict[str, float]]] = deque(maxlen=BUCKETS)
@@ -120,10 +156,11 @@ class View:
         if sums is None:
             sums = self.sums[key] = Sums()
         sums.add(outcome, at)
+        against = self.yardstick.compare(outcome, at)
         self.count += 1
         # A sample holds some of the answer, which is never kept.
         kept = outcome if outcome.sample is None else outcome._replace(sample=None)
-        self._last.append(Seen(self.count, at, kept))
+        self._last.append(Seen(self.count, at, kept, against))
         if outcome.completion_tokens:
             self._spread(outcome.decision.lane, outcome.completion_tokens, at, outcome.generation_time or 0.0)
 

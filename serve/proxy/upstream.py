@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 
@@ -37,7 +38,7 @@ class Timeouts:
 
 
 class Upstream:
-    """One engine: its base URL, whether it may be used now, and its vLLM version once it said so."""
+    """One engine: its base URL, whether it may be used now, and its vLLM version and context once it said so."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Upstream:
         self.url = url
         self.healthy = False
         self.version: str | None = None
+        self.max_model_len: int | None = None
         self.fingerprint = Fingerprint()
         self.slots = slots
         self._client = client
@@ -132,6 +134,7 @@ class Upstream:
                 self.version = None
             if self.healthy and self.version is None:
                 self.version = await self._read_version()
+                self.max_model_len = await self._read_context()
             await asyncio.sleep(self._timeouts.probe_interval)
 
     async def _healthy(self) -> bool | None:
@@ -155,13 +158,25 @@ class Upstream:
             return None
 
     async def _read_version(self) -> str | None:
-        try:
-            async with self._client.get(self.url + vllm.VERSION, timeout=self._probe_timeout()) as response:
-                answer = vllm.decode(await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return None
+        answer = await self._read(vllm.VERSION)
         version = answer.get("version") if isinstance(answer, dict) else None
         return version if isinstance(version, str) else None
+
+    async def _read_context(self) -> int | None:
+        """Ask how many tokens a prompt and its answer may have together."""
+        answer = await self._read(vllm.MODELS)
+        models = answer.get("data") if isinstance(answer, dict) else None
+        first = models[0] if isinstance(models, list) and models else None
+        longest = first.get("max_model_len") if isinstance(first, dict) else None
+        return longest if isinstance(longest, int) else None
+
+    async def _read(self, path: str) -> Any:
+        """Read what a path says; None if it says nothing in a probe's time."""
+        try:
+            async with self._client.get(self.url + path, timeout=self._probe_timeout()) as response:
+                return vllm.decode(await response.read())
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None
 
     def _probe_timeout(self) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(total=self._timeouts.probe)

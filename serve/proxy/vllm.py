@@ -21,6 +21,7 @@ PLAIN_PATHS = {"count_tokens": "/v1/messages/count_tokens", "tokenize": "/tokeni
 STORED = "/v1/responses/"
 HEALTH = "/health"
 VERSION = "/version"
+MODELS = "/v1/models"
 
 
 class Report(NamedTuple):

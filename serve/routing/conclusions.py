@@ -4,19 +4,20 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from serve.routing import pooling, step_time
+from serve.routing import odds, pooling, step_time
+from serve.routing.belief import Belief, joined
 from serve.routing.cell import Cell
 from serve.routing.lane import Lane
 from serve.routing.moments import Moments
 from serve.routing.policy import Candidate, Table, candidates_of
-from serve.routing.pooling import Belief, Pool
+from serve.routing.pooling import Pool
 from serve.routing.step_time import Fit, Sums
 
 _GUESSED_ACCEPTANCE = 0.6
 """Share of drafts accepted at each position, of a drafter that nobody measured."""
 _OF_TABLE = 0.09
-"""Variance about the table's acceptance length, a standard deviation of 0.3: it was measured elsewhere, on other
-prompts, so a few requests overrule it."""
+"""Variance about the table's log-odds, a standard deviation of 0.3: they were measured elsewhere, on other prompts, so
+a few requests overrule them."""
 _TABLE_WORTH = 1.0  # requests that a lane's step times in the table count for, and each of its acceptance lengths
 TABLE_CONTEXT = 512.0
 """Tokens of context, assumed of the table's measurements and of a cell that nobody asked in yet."""
@@ -31,7 +32,8 @@ class Length:
 
     expected: Belief
     log: float
-    variance: float
+    below: float
+    above: float
     requests: float
     drafts: bool
 
@@ -98,7 +100,9 @@ class Conclusions:
     def _pool(self, lane: str) -> None:
         self._pooled[lane] = self._lessons[lane]
         if self._lanes[lane].drafts:
-            self._pools[lane] = pooling.fit({**self._tabled(lane), **self._seen[lane]}, _guess(self._lanes[lane]))
+            drafts, seen = self._lanes[lane].draft_tokens, {**self._tabled(lane), **self._seen[lane]}
+            sights = {cell: odds.sight(each, drafts) for cell, each in seen.items() if each.weight > 0}
+            self._pools[lane] = pooling.fit(sights, odds.log_odds(_guess(self._lanes[lane]), drafts))
         for cell, lengths in self._lengths.items():
             lengths[lane] = self._length(lane, cell)
 
@@ -109,42 +113,43 @@ class Conclusions:
 
     def _length(self, lane: str, cell: Cell) -> Length:
         if not self._lanes[lane].drafts:
-            return Length(Belief(1.0, 0.0), 0.0, 0.0, 0.0, drafts=False)  # one token a step, and that is certain
-        belief, seen = self._expected(lane, cell), self._seen[lane].get(cell, Moments())
-        relative = belief.variance / belief.mean**2
-        return Length(belief, math.log(belief.mean), relative, seen.weight, drafts=True)
+            return Length(Belief(1.0, 0.0), 0.0, 0.0, 0.0, 0.0, drafts=False)  # one token a step, and that is certain
+        drafts, belief = self._lanes[lane].draft_tokens, self._expected(lane, cell)
+        seen = self._seen[lane].get(cell, Moments())
+        told = odds.in_tokens(belief, drafts)
+        expected = Belief(told.tokens, told.variance)
+        return Length(expected, told.log, told.below, told.above, seen.weight, drafts=True)
 
     def _expected(self, lane: str, cell: Cell) -> Belief:
-        prior = self._pools[lane].expect(cell)
+        drafts, belief = self._lanes[lane].draft_tokens, self._pools[lane].expect(cell)
         if listed := self._listed(lane, cell):
-            prior = pooling.joined(prior, listed)
-        belief = pooling.posterior(prior, self._seen[lane].get(cell, Moments()))
-        return belief if belief.mean >= 1.0 else Belief(1.0, belief.variance)
+            belief = joined(belief, listed)
+        seen = self._seen[lane].get(cell)
+        if seen and seen.weight > 0:
+            belief = joined(belief, odds.sight(seen, drafts))
+        return belief
 
     def _listed(self, lane: str, cell: Cell) -> Belief | None:
-        """Take an acceptance length out of the table; out of a rate alone, with the step time that is believed in."""
+        """Take log-odds out of the table; out of a rate alone, by the step time that is believed in."""
         listed = next((each for each in candidates_of(cell, self._table) if each.lane == lane), None)
         return self._read(listed) if listed else None
 
     def _tabled(self, lane: str) -> dict[Cell, Moments]:
         """Take every row of the table for a request: what a drafter does in some cells says something of the others."""
+        drafts = self._lanes[lane].draft_tokens
         rows = [(row, self._read(each)) for row in self._table for each in row.candidates if each.lane == lane]
         return {
-            Cell(row.language, row.task, "chat", False): Moments(_TABLE_WORTH, belief.mean)
+            Cell(row.language, row.task, "chat", False): Moments(_TABLE_WORTH, odds.length(belief.mean, drafts))
             for row, belief in rows
             if belief
         }
 
     def _read(self, listed: Candidate) -> Belief | None:
-        lane = listed.lane
-        if listed.acceptance_length:
-            return Belief(listed.acceptance_length, _OF_TABLE)
-        if listed.decode_rate:
-            step = self.step(lane, 1, TABLE_CONTEXT)
-            length = listed.decode_rate * math.exp(step.mean)
+        drafts, length = self._lanes[listed.lane].draft_tokens, listed.acceptance_length
+        if not length and listed.decode_rate:
             # An error of the step time cancels in the rate, which is what was measured.
-            return Belief(min(1.0 + self._lanes[lane].draft_tokens, max(1.0, length)), _OF_TABLE)
-        return None
+            length = listed.decode_rate * math.exp(self.step(listed.lane, 1, TABLE_CONTEXT).mean)
+        return Belief(odds.log_odds(length, drafts), _OF_TABLE) if length else None
 
     def _seeded(self, lane: str) -> Sums:
         """What was seen of a lane's steps, after what the table has of them."""

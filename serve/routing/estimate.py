@@ -21,6 +21,7 @@ class Estimate:
     acceptance_length: float
     mean: float
     variance: float
+    above: float
     requests: float
     drafts: bool = True
 

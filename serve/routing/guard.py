@@ -56,14 +56,10 @@ class Guard:
         for index, option in enumerate(options):
             if not option.drafts:
                 continue
-            if option.mean >= floor:
-                wrong = left < 0 and option.mean - _SURE * math.sqrt(option.variance) < floor
-            else:
-                wrong = answers.mean * _slower(option.mean, floor) > max(left, 0.0) or (
-                    _long(answers) * _slower(option.mean + _SURE * math.sqrt(option.variance), floor)
-                    > PROMISED * window - self.lost
-                )
-            if wrong:
+            low = option.mean - _SURE * math.sqrt(option.variance)
+            expected = answers.mean * _slower(option.mean, floor)
+            unlucky = _long(answers) * _slower(low, floor)
+            if expected > max(left, 0.0) or (low < floor and (left < 0 or unlucky > PROMISED * window - self.lost)):
                 barred.append(index)
         return barred
 

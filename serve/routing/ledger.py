@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from serve.routing import pooling, step_time
+from serve.routing import odds, pooling, step_time
 from serve.routing.cell import Cell
 from serve.routing.conclusions import TABLE_CONTEXT, Conclusions
 from serve.routing.drift import Run, Watch
@@ -25,7 +25,7 @@ _STEPS_WITHIN = 10.0
 doesn't outvote thirty short ones."""
 _STALE = 64  # parts of the half-life after which what was seen is aged again
 _AFTER_DRIFT = 1.0  # requests that the past counts for after an alarm
-_MOST = 10.0  # times that a drafter is taken to have become better or worse at once
+_MOST = 3.0  # log-odds by which a drafter is taken to have become better or worse at once
 _ANSWER = 256.0  # tokens assumed of an answer in a cell that nobody asked in yet
 _KNOWN = 3.0  # requests before which a surprise is the ignorance of the beginning, and says nothing of the noise
 
@@ -34,8 +34,7 @@ _KNOWN = 3.0  # requests before which a surprise is the ignorance of the beginni
 class Drift:
     """A lane that isn't what it was, in a language (`*` is all): its `acceptance` or its `step_time`.
 
-    `change` is the factor by which it drafts more than it did (tokens a step beyond the first), or what the
-    logarithm of its step time has grown by.
+    `change` is what the log-odds of its drafts' being accepted have grown by, or the logarithm of its step time.
     """
 
     lane: str
@@ -127,8 +126,8 @@ class Ledger:
         found = []
         for lane, batch in batches:
             length, step = lengths[lane], predict(lane, batch, context)
-            mean, variance = length.log - step.mean, length.variance + step.variance
-            found.append(Estimate(lane, length.expected.mean, mean, variance, length.requests, length.drafts))
+            mean, below, above = length.log - step.mean, length.below + step.variance, length.above + step.variance
+            found.append(Estimate(lane, length.expected.mean, mean, below, above, length.requests, length.drafts))
         return tuple(found)
 
     def sizes(self, cell: Cell) -> tuple[float, float]:
@@ -165,12 +164,14 @@ class Ledger:
             found.append(Drift(lane, "*", "step_time", (run.seen - run.expected) / run.length))
         if self._lanes[lane].drafts:
             belief = self._conclusions.lengths(lesson.cell)[lane].expected
-            seen = self._acceptance[lane].get(lesson.cell, Moments())
-            gained, expected = lesson.acceptance_length - 1, belief.mean - 1
-            surprise = (gained - expected) / math.sqrt(belief.variance + pooling.spread(seen) / weight)
+            seen = self._acceptance[lane].get(lesson.cell, Moments(mean=belief.mean))
+            drafts = self._lanes[lane].draft_tokens
+            noise = odds.spread(seen, drafts) / weight
+            surprise = (lesson.acceptance_length - belief.mean) / math.sqrt(belief.variance + noise)
             for language in ("*", pooling.parts_of(lesson.cell)[0]):
-                if run := self._alarms((lane, "acceptance", language), surprise, gained, expected):
-                    found.append(Drift(lane, language, "acceptance", _ratio(run)))
+                which = (lane, "acceptance", language)
+                if run := self._alarms(which, surprise, lesson.acceptance_length, belief.mean):
+                    found.append(Drift(lane, language, "acceptance", _shift(run, drafts)))
                     break
         return tuple(found)
 
@@ -193,10 +194,11 @@ class Ledger:
                 self._steps[each] = self._steps.get(each, Sums()).slower(drift.change).capped(_AFTER_DRIFT)
                 self.drifted.add(key(self._lanes[each]))
             return
-        cells = self._acceptance[drift.lane]
+        cells, drafts = self._acceptance[drift.lane], self._lanes[drift.lane].draft_tokens
         for cell, moments in cells.items():
             if drift.language in ("*", pooling.parts_of(cell)[0]):
-                cells[cell] = moments.moved(1 + (moments.mean - 1) * drift.change).capped(_AFTER_DRIFT)
+                moved = odds.length(odds.log_odds(moments.mean, drafts) + drift.change, drafts)
+                cells[cell] = moments.moved(moved).capped(_AFTER_DRIFT)
 
     def _age(self, now: float) -> None:
         """Let everything age: conclusions don't say how long ago it was seen."""
@@ -213,6 +215,7 @@ def _machines(lane: Lane) -> set[str | None]:
     return {urlsplit(engine).hostname for engine in lane.engines}
 
 
-def _ratio(run: Run) -> float:
-    """How much more was drafted in a run than expected, within bounds: a run is short."""
-    return min(_MOST, max(1 / _MOST, run.seen / max(run.expected, 1e-6)))
+def _shift(run: Run, drafts: int) -> float:
+    """Say by how much the log-odds in a run lay off those expected, within bounds: a run is short."""
+    seen, expected = (odds.log_odds(each / run.length, drafts) for each in (run.seen, run.expected))
+    return min(_MOST, max(-_MOST, seen - expected))

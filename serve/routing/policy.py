@@ -40,11 +40,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The lanes of one cell, fastest first; `language` is a tag, its first part (`zh`) or `*`, `task` a task or `*`."""
+    """The lanes of one cell, fastest first; `language` is a tag, its first part (`zh`) or `*`, `task` a task or `*`.
+
+    `source` says for people where the figures are from; nothing is decided by it.
+    """
 
     language: str
     task: str
     candidates: tuple[Candidate, ...]
+    source: str = ""
 
 
 Table = tuple[Row, ...]

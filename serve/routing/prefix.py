@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from serve.routing.shapes import as_chat
+
 _ASCII, _OTHER = 4.0, 1.5
 """Characters a token: about right for English, and for Chinese."""
 _OPENING = 2_000  # characters of a message that tell conversations apart
@@ -26,9 +28,15 @@ class Prefix:
 def prefix_of(payload: Mapping[str, Any]) -> Prefix | None:
     """Recognise the conversation of a chat, by its first messages up to the user's; None if there are none.
 
+    One that goes on from a stored response is known by that response's name; what came before it isn't in the payload.
     Never raises whatever JSON comes.
     """
+    stored = payload.get("previous_response_id")
+    if isinstance(stored, str):
+        return Prefix(after(stored), 0)
     messages = payload.get("messages")
+    if messages is None and "input" in payload:
+        messages = as_chat(payload, "responses")["messages"]
     if not isinstance(messages, list) or not messages:
         return None
     opening: list[str] = []
@@ -46,6 +54,11 @@ def _name(opening: list[str]) -> int:
     """Give a number that is the same in every router and after every start, as Python's own hash isn't."""
     digest = blake2b("\0".join(opening).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big")
+
+
+def after(response: str) -> int:
+    """Name the conversation that goes on from a stored response."""
+    return hash(("response", response[:_OPENING]))
 
 
 def _tokens(text: str) -> float:

@@ -17,8 +17,14 @@ _TAIL = 64  # chunks
 _CHUNK = 16_384  # bytes of each that are kept: a whole answer is one, and ends with what its engine has to say of it
 
 _STARTS = (b"data:", b"event:", b"{")
-_SAID = re.compile(rb'"(?:content|text)":"((?:[^"\\]|\\.)*)')
-_ALL = re.compile(rb'"(?:content|text|delta|reasoning|reasoning_content|thinking)":"((?:[^"\\]|\\.)*)')
+_STRING = rb' ?"((?:[^"\\]|\\.)*)'
+_SAID = re.compile(rb'"(?:content|text)":' + _STRING)
+_SAID_IN_EVENTS = re.compile(rb'event: response\.output_text\.delta\r?\ndata: ?[^\r\n]*?"delta":' + _STRING)
+_ECHOES = (b"event: response.created", b"event: response.in_progress")
+"""Events that begin with a response's name, and go on with all that was asked for."""
+_NAME = 256  # bytes of one that are kept
+_NAMED = re.compile(rb'"id": ?"(resp_[^"\\]{1,200})"')
+_ALL = re.compile(rb'"(?:content|text|delta|reasoning|reasoning_content|thinking)":' + _STRING)
 
 _GRAM = 8  # characters
 _FEWEST = 240  # characters, below which a list looks like a circle
@@ -40,7 +46,8 @@ class Sample:
     def add(self, chunk: bytes) -> None:
         """Take the next bytes that came."""
         if len(self.head) < _HEAD:
-            self.head += chunk[:_HEAD]
+            only_echo = chunk.startswith(_ECHOES) and b"event: response.output" not in chunk
+            self.head += chunk[: _NAME if only_echo else _HEAD]
         self.tail.append(chunk[-_CHUNK:])
 
     def repeats(self) -> bool:
@@ -53,8 +60,16 @@ class Sample:
 
     def language(self, identify: Identify) -> str:
         """Name the language that the answer begins in, `und` where that can't be told; what was thought isn't said."""
-        prose = "\n".join(read(_text(_SAID, bytes(self.head))[:_WORDS]).paragraphs)
+        head = bytes(self.head)
+        said = _text(_SAID_IN_EVENTS if head.startswith(b"event: response.") else _SAID, head)
+        prose = "\n".join(read(said[:_WORDS]).paragraphs)
         return language_of(prose, identify) if len(prose) >= _FEW_WORDS else UNDETERMINED
+
+    @property
+    def response(self) -> str | None:
+        """The name under which the engine stored the answer, if it is one that may be gone on from."""
+        named = _NAMED.search(self.head)
+        return named[1].decode(errors="ignore") if named else None
 
 
 def _text(pattern: re.Pattern[bytes], raw: bytes) -> str:

@@ -10,11 +10,11 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from serve.routing.pooling import Belief
+from serve.routing.belief import Belief
 
 SIZE = 4
-_NOISE = 0.04
-"""Variance between requests of the logarithm: a standard deviation of 20 %, assumed where few were seen."""
+_NOISE = 0.01
+"""Variance between requests of the logarithm: a standard deviation of 10 %, assumed where few were seen."""
 _WORTH = 8.0  # requests that this assumption counts for
 _CONTEXT = 4096.0  # tokens that are the unit of the context's weight
 
@@ -26,7 +26,7 @@ _ZEROS: Matrix = ((0.0,) * SIZE,) * SIZE
 # doubling of the batch. A lane's own weights lie about those of the box.
 _BOX_MEAN: Vector = (math.log(0.03), 0.1, 0.01, 0.05)
 _BOX_SPREAD: Vector = (1.5, 0.15, 0.03, 0.1)
-_LANE_SPREAD: Vector = (0.3, 0.1, 0.02, 0.05)
+_LANE_SPREAD: Vector = (0.6, 0.1, 0.02, 0.05)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,14 @@ from math import erf, exp, sqrt
 
 from serve.routing.estimate import Estimate
 
-PROBE = 0.03
-"""Share of requests that go to a lane that isn't the best, whatever is believed of it: only so is it noticed that a
-lane has become better. The allowance bounds what it costs."""
-_GUARD = 1.2816
-"""Standard deviations: a lane is below break-even if it is so with a probability of 90 %."""
+PROBED = 0.0005
+"""Requests' time a request that goes into trying each lane whatever is believed of it, mostly where that costs little:
+only so is it noticed that a lane has become better."""
+_OFTEN = 0.02  # share of requests that are such tries at most
 _CHEAPEST = 0.02
 """Share of a request's time that trying a lane costs at least."""
-_FAIR = 0.15
-"""Share of a request's time at which a lane is probed as often as `PROBE` says."""
-_SELDOM, _OFTEN = 0.3, 3.0
-"""Times that, for lanes that cost more, and for those that cost less."""
+_NOISE = 0.03
+"""Variance between requests of the logarithm of their rate, assumed: 10 % of step time, 14 % of acceptance length."""
 DEAREST = 2.0
 """Requests' time that it costs at most; what a cell may save up is as much, so that the dearest can be afforded."""
 
@@ -41,10 +38,13 @@ class Pick:
     shares: tuple[float, ...]
 
 
-def pick(options: Sequence[Estimate], allowance: float, draw: float, barred: Collection[int] = ()) -> Pick:
+def pick(
+    options: Sequence[Estimate], allowance: float, alike: float, draw: float, barred: Collection[int] = ()
+) -> Pick:
     """Draw a lane by one number in [0, 1); without an allowance it is the best one by what is known.
 
-    `barred` are the places of those that mustn't be taken whatever they may bring. Raises ValueError if none is left.
+    `alike` is how many requests there were that a try would have taught something for; `barred` are the places of those
+    that mustn't be taken whatever they may bring. Raises ValueError if none is left.
     """
     best = -1
     for index in range(len(options)):
@@ -58,7 +58,8 @@ def pick(options: Sequence[Estimate], allowance: float, draw: float, barred: Col
     costs = [0.0 if option is top else _cost(option.mean, top.mean) for option in options]
     for index in barred:
         costs[index] = math.inf
-    shares = _shares(options, best, costs, allowance)
+    affordable = [cost if cost <= allowance else math.inf for cost in costs]
+    shares = _shares(options, best, affordable, alike)
     chosen, passed = best, 0.0
     for index, share in enumerate(shares):
         passed += share
@@ -68,35 +69,34 @@ def pick(options: Sequence[Estimate], allowance: float, draw: float, barred: Col
     return Pick(options[chosen].lane, top.lane, shares[chosen], costs[chosen], tuple(shares))
 
 
-def _shares(options: Sequence[Estimate], best: int, costs: Sequence[float], allowance: float) -> list[float]:
-    """Give the probability of every option; what can't be afforded goes to the best."""
-    likely = likely_best(options, _may_pay(options))
-    probe = PROBE / (len(options) - 1)
+def _shares(options: Sequence[Estimate], best: int, costs: Sequence[float], alike: float) -> list[float]:
+    """Give the probability of every option; what can't be afforded (its cost is infinite) goes to the best."""
+    top, likely = options[best], likely_best(options)
     shares, rest = [], 1.0
-    for index, share in enumerate(likely):
-        cost = costs[index]
-        drawn = 0.0
-        if index != best and cost <= allowance:
-            # Where a lane costs little it is probed more often: what it shows there, pooling carries elsewhere.
-            often = _FAIR / cost
-            often = _OFTEN if often > _OFTEN else _SELDOM if often < _SELDOM else often
-            drawn = probe * often + (1 - PROBE) * share
+    for index, option in enumerate(options):
+        cost, drawn = costs[index], 0.0
+        if index != best and cost < math.inf:
+            # As many requests are expected to come as there were, so a try has to pay for itself over these.
+            worth = alike * _improvement(option, top) / cost
+            probed = PROBED / cost
+            drawn = likely[index] * (worth if worth < 1 else 1.0) + (probed if probed < _OFTEN else _OFTEN)
         shares.append(drawn)
         rest -= drawn
     shares[best] = max(0.0, rest)
     return shares if rest >= 0 else [share / (1 - rest) for share in shares]
 
 
-def _may_pay(options: Sequence[Estimate]) -> list[bool]:
-    """Break-even: say which drafters may be faster than none, at the upper end of what is believed of them."""
-    floor = -math.inf
-    for option in options:
-        if not option.drafts and option.mean > floor:
-            floor = option.mean
-    return [
-        not option.drafts or option.mean >= floor or option.mean + _GUARD * sqrt(option.variance) >= floor
-        for option in options
-    ]
+def _improvement(option: Estimate, top: Estimate) -> float:
+    """Give what the best is expected to gain a request, as a share of its time, from one more sight of another.
+
+    This is the knowledge gradient of a normal belief (Frazier, Powell and Dayanik, 2008).
+    """
+    variance = option.above + top.variance
+    deviation = variance / sqrt(variance + _NOISE)  # of the mean, as it will be after that sight
+    if deviation <= _SURE:
+        return 0.0
+    off = (option.mean - top.mean) / deviation
+    return deviation * (exp(-0.5 * off * off) / _ROOT_TAU + off * 0.5 * (1 + erf(off / _ROOT_2)))
 
 
 def _cost(mean: float, best: float) -> float:
@@ -107,28 +107,27 @@ def _cost(mean: float, best: float) -> float:
     return cost if cost > _CHEAPEST else _CHEAPEST
 
 
-def likely_best(options: Sequence[Estimate], allowed: Sequence[bool]) -> list[float]:
-    """Give about the probability of each option that is allowed to be the best; of two exactly that.
+def likely_best(options: Sequence[Estimate]) -> list[float]:
+    """Give about the probability of each option to be the best; of two exactly that.
 
     Of more it is each one's probability to beat its hardest rival, made to add up to 1: the integral that Thompson
     sampling stands for costs ten times as much, and what is drawn from needn't be more than near it.
     """
-    shares = [1.0 if each else 0.0 for each in allowed]
+    shares = [1.0] * len(options)
     for i, one in enumerate(options):
-        if not allowed[i]:
-            continue
-        mean, variance = one.mean, one.variance + _SURE
         for j in range(i):
-            if allowed[j]:
-                other = options[j]
-                wins = 0.5 + 0.5 * erf((mean - other.mean) / sqrt(2 * (variance + other.variance)))
-                if wins < shares[i]:
-                    shares[i] = wins
-                if 1 - wins < shares[j]:
-                    shares[j] = 1 - wins
+            other = options[j]
+            ahead = one.mean - other.mean
+            variance = _SURE + (one.variance + other.above if ahead > 0 else one.above + other.variance)
+            wins = 0.5 + 0.5 * erf(ahead / sqrt(2 * variance))
+            if wins < shares[i]:
+                shares[i] = wins
+            if 1 - wins < shares[j]:
+                shares[j] = 1 - wins
     total = sum(shares)
     return [share / total for share in shares]
 
 
 _DEAR = math.log(1 + DEAREST)
 _SURE = 1e-12  # variance of a difference that is known, so that nothing is divided by 0
+_ROOT_2, _ROOT_TAU = sqrt(2), sqrt(math.tau)

@@ -30,7 +30,15 @@ class Turns:
                 self._wrong.pop(conversation, None)
             return
         first = self._wrong.get(conversation)
-        self._wrong[conversation] = (first[0] if first and first[1] == expected else expected, answered)
+        self._note(conversation, (first[0] if first and first[1] == expected else expected, answered))
+
+    def followed(self, conversation: int, later: int) -> None:
+        """Give a conversation a further name, by which its next turn goes on."""
+        if wrong := self._wrong.get(conversation):
+            self._note(later, wrong)
+
+    def _note(self, conversation: int, wrong: tuple[str, str]) -> None:
+        self._wrong[conversation] = wrong
         self._wrong.move_to_end(conversation)
         if len(self._wrong) > _MOST:
             self._wrong.popitem(last=False)

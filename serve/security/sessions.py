@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from serve.security import exposure
 from serve.security.keys import Key
 
-COOKIE = "polydraft_session"
 LIFETIME = 12 * 3600
 """Seconds after which the key is asked for again."""
 _MOST = 256
@@ -39,11 +38,11 @@ class Sessions:
         A browser adds the cookie whatever page asks, other ports of this host included. But it also says which page
         that is: by Sec-Fetch-Site, and by Origin wherever a request could change something.
         """
+        headers = list(headers)
         named = {name: value for name, value in headers if name != b"cookie"}
-        cookies = [value for name, value in headers if name == b"cookie"]
-        if not cookies or not from_here(named.get(b"host", b""), named):
+        if not from_here(named.get(b"host", b""), named):
             return None
-        for value in _values(cookies):
+        for value in _values(headers):
             key, until = self._open.get(_digest(value), (None, 0.0))
             if key and self._clock() < until and key in keys:
                 return key.name
@@ -51,7 +50,7 @@ class Sessions:
 
     def close(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """End the session of a request."""
-        for value in _values(value for name, value in headers if name == b"cookie"):
+        for value in _values(list(headers)):
             self._open.pop(_digest(value), None)
 
 
@@ -61,10 +60,18 @@ def from_here(host: bytes, headers: Mapping[bytes, bytes]) -> bool:
     return (site is None or site in _OWN) and (origin is None or exposure.host_of(origin) == host)
 
 
-def _values(cookies: Iterable[bytes]) -> list[bytes]:
-    """Take our own out of Cookie headers."""
+def cookie_of(host: bytes) -> str:
+    """Name the cookie by the port that a browser asked at: it has one store for all ports of a host."""
+    port = host.rpartition(b":")[2]
+    return f"polydraft_session_{port.decode()}" if port.isdigit() else "polydraft_session"
+
+
+def _values(headers: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+    """Take our own out of a request's Cookie headers."""
+    own = cookie_of(dict(headers).get(b"host", b"")).encode()
+    cookies = (value for name, value in headers if name == b"cookie")
     pairs = [pair.strip().partition(b"=") for cookie in cookies for pair in cookie.split(b";")]
-    return [value for name, _, value in pairs if name == COOKIE.encode()]
+    return [value for name, _, value in pairs if name == own]
 
 
 def _digest(value: bytes) -> bytes:

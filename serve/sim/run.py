@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from serve import app, server
@@ -47,15 +48,16 @@ class Plan:
     trace: Path | None = None
 
 
-async def simulate(plan: Plan, identify: Identify, say: Say, progress: Callable[[int, int], None]) -> None:
+async def simulate(plan: Plan, identify: Identify, say: Say, progress: Callable[[int, int], None]) -> bool:
     """Start all of it; send its traffic and report, or serve until a signal where there is none.
 
+    Tells whether all that was to be sent was: Ctrl-C ends that, with a report of what came until then.
     Raises ConfigError where there are no figures, or the router's address is taken.
     """
     works: list[Work] = []
     async with _engines(plan, identify, works.append) as (box, lanes):
         wanted = _settings(plan, lanes)
-        listener = server.listen(wanted)
+        listener = server.listen(wanted, "choose another --port")
         async with app.running(wanted, identify) as application:
             serving = server.Server(server.config(wanted, application))
             running = asyncio.create_task(serving.serve(sockets=[listener]))
@@ -66,15 +68,16 @@ async def simulate(plan: Plan, identify: Identify, say: Say, progress: Callable[
             if not plan.traffic.requests:
                 say("POST /v1/route shows what the router would do and why; Ctrl-C stops it.")
                 await running
-                return
-            with _interrupting(running):
+                return True
+            with _interrupting(serving, running):
                 await send(url, plan.traffic, random.Random(plan.seed + 1), progress)  # noqa: S311  # no secret
-            serving.should_exit = True
+            whole, serving.should_exit = not serving.should_exit, True
             await running
     say(report(works, box, lanes))
     if plan.trace:
         truth = (_known(work, box, lanes) for work in works)
         plan.trace.write_text("".join(f"{written(each)}\n" for each in truth), encoding="utf-8")
+    return whole
 
 
 def _known(work: Work, box: Box, lanes: tuple[Lane, ...]) -> Known:
@@ -92,8 +95,11 @@ def _known(work: Work, box: Box, lanes: tuple[Lane, ...]) -> Known:
 
 
 @contextmanager
-def _interrupting(running: asyncio.Task[None]) -> Iterator[None]:
-    """End what goes on in here as soon as the server ends, which is what Ctrl-C tells it to."""
+def _interrupting(serving: server.Server, running: asyncio.Task[None]) -> Iterator[None]:
+    """End what goes on in here as soon as the server ends, which is what Ctrl-C tells it to.
+
+    A server that is about to end takes no connection any more, so that whoever sends may notice first.
+    """
     here = asyncio.current_task()
 
     def stop(_: object) -> None:
@@ -103,8 +109,8 @@ def _interrupting(running: asyncio.Task[None]) -> Iterator[None]:
     running.add_done_callback(stop)
     try:
         yield
-    except asyncio.CancelledError:
-        if not running.done():
+    except (asyncio.CancelledError, aiohttp.ClientError, ConfigError):
+        if not (serving.should_exit or running.done()):
             raise
     finally:
         running.remove_done_callback(stop)

@@ -45,3 +45,4 @@ async def send(url: str, traffic: Traffic, rng: random.Random, progress: Callabl
         finally:
             for worker in workers:
                 worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)  # else asyncio prints what nobody looked at

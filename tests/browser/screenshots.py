@@ -39,7 +39,6 @@ def main() -> None:
             _ask(page, "什么是推测解码？", "body")
             page.evaluate("scrollTo(0, 0)")
             page.screenshot(path=wanted.out / f"page-{scheme}.png")
-            page.locator("#languages").screenshot(path=wanted.out / f"languages-{scheme}.png")
             page.close()
         running.close()
 

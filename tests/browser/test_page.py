@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import unittest.mock
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from serve.page import live
 from serve.security import keyfile, keys
 from tests.browser.conftest import SHOTS
 from tests.browser.scripted import CHINESE, ENGLISH, answering, echo
@@ -61,22 +63,93 @@ def test_an_english_and_a_chinese_prompt_get_their_lane_and_their_colours(page: 
 def test_two_lanes_side_by_side(page: Page, url: str) -> None:
     page.goto(url)
     ask(page, FRAGT, second="body")
-    expect(page.locator("#answers h3")).to_have_text(["Lane mtp", "Lane body"])
+    expect(page.locator("#answers h3")).to_have_text(["Lane body", "Lane mtp"])
     expect(page.locator("#try-said")).to_contain_text("The texts differ.")
-    assert kinds(page, 1) == [("A program is a list of steps.", "plain")]
+    assert kinds(page, 0) == [("A program is a list of steps.", "plain")]
+
+
+def test_a_card_its_line_and_the_sentence_say_the_same_of_one_answer(page: Page, url: str) -> None:
+    page.goto(url)
+    ask(page, FRAGT, second="body")
+    expect(page.locator("#try-said")).to_contain_text(re.compile(r"Lane mtp was [\d.]+× as fast as no drafter"))
+    rows = [row.locator("td").all_text_contents() for row in page.locator("#rows tr").all()]
+    cards = page.locator("#answers .speed").all_text_contents()
+    assert cards == [f"{row[7]} tokens a second" for row in reversed(rows)]
+    (ratio,) = re.findall(r"[\d.]+×", page.locator("#try-said").text_content() or "")
+    assert rows[0][9] == f"about {ratio} (1 answer)"
+    page.get_by_role("button", name="Why lane mtp").click()
+    expect(page.get_by_role("dialog")).to_contain_text(f"It came {ratio} as fast as 1 answer without a drafter")
+
+
+def test_what_an_answer_was_compared_with_never_changes(page: Page, url: str) -> None:
+    page.goto(url)
+    ask(page, FRAGT)
+    ask(page, FRAGT, second="body")
+    expect(page.locator("#rows tr")).to_have_count(3)
+    assert page.locator("#rows tr").nth(2).locator("td").nth(9).text_content() == "– (nothing to compare)"
+    expect(page.locator("#figures div").first).to_contain_text("1 more had nothing to be compared with")
+    expect(page.locator("#figures div").first).to_contain_text("still few answers")
+
+
+def test_the_same_lane_twice_is_noise(page: Page, url: str) -> None:
+    page.goto(url)
+    ask(page, ASKED, second="body")
+    expect(page.locator("#try-said")).to_contain_text("Both went to the same lane, body: the difference of")
+
+
+def test_a_drafter_that_was_not_reported_colours_nothing(page: Page, url: str, mtp: Engine) -> None:
+    mtp.behaviour = answering(CHINESE, drafts=0)
+    page.goto(url)
+    ask(page, FRAGT)
+    expect(page.locator("#answers")).to_contain_text("The engine didn’t report what the drafter achieved")
+    assert kinds(page) == []
+    assert "step" not in (page.locator("#try-said").text_content() or "")
+
+
+def test_an_engine_that_sends_no_texts_of_tokens_is_said_to(page: Page, url: str, body: Engine) -> None:
+    body.version = "0.0.simulated"
+    body.behaviour = double.answer
+    page.goto(url)
+    ask(page, ASKED)
+    expect(page.locator("#answers")).to_contain_text("The engine sent no texts of single tokens (logprobs;")
+    assert kinds(page) == []
+
+
+def test_pieces_are_told_apart_without_colours_and_read_out(browser: Browser, url: str) -> None:
+    context = browser.new_context(forced_colors="active", locale="en-GB")
+    page = context.new_page()
+    page.goto(url)
+    ask(page, FRAGT)
+    looks = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll("#answers .t")].map((span) => {
+            const style = getComputedStyle(span);
+            return [span.dataset.kind, `${style.textDecorationLine} ${style.textDecorationStyle}`];
+        }))"""
+    )
+    assert looks == {
+        "plain": "none solid",
+        "1": "underline solid",
+        "2": "underline double",
+        "bonus": "underline dotted",
+    }
+    page.get_by_text("Piece by piece").focus()
+    page.keyboard.press("Enter")
+    rows = page.locator(".pieces tbody tr").all_text_contents()
+    assert rows[1] == "2序the drafter’s first guess of a step, and right"
+    context.close()
 
 
 def test_numbers_on_the_page_are_those_of_the_metrics(page: Page, url: str) -> None:
     page.goto(url)
     for text in (ASKED, FRAGT, FRAGT):
         ask(page, text)
-    expect(page.locator("#figures dd").last).to_contain_text("3")
+    expect(page.locator("#figures dd").last).to_contain_text(re.compile(r"^3since .*, just now$"))
     text = httpx2.get(f"{url}/metrics").text
     steps = metric(text, "polydraft_num_spec_steps_total", lane="mtp", language="zh-Hans")
     accepted = metric(text, "polydraft_num_accepted_draft_tokens_total", lane="mtp", language="zh-Hans")
     rate = metric(text, "polydraft_decode_rate_sum", lane="mtp", language="zh-Hans") / 2
     cell = page.locator('[data-cell="zh-Hans mtp"]')
-    expect(cell).to_contain_text("2 requests")
+    expect(cell).to_contain_text("2 answers measured")
     page.get_by_label("Tokens a step", exact=True).check()
     expect(cell).to_contain_text(f"{1 + accepted / steps:.2f}")
     page.get_by_label("Tokens a second", exact=True).check()
@@ -128,12 +201,67 @@ def test_the_first_visit_explains_and_offers_three_languages(page: Page, url: st
     page.goto(url)
     expect(page.locator("#samples button")).to_have_count(3)
     page.locator("#samples button").nth(1).click()
-    expect(page.locator("#try-said")).to_contain_text("Done")
-    expect(page.locator("#answers h3")).to_have_text("Lane mtp")
+    expect(page.locator("#try-said")).to_contain_text("as fast as no drafter", timeout=10_000)
+    expect(page.locator("#answers h3")).to_have_text(["Lane body", "Lane mtp"])
     page.get_by_role("button", name="Got it").click()
     page.reload()
     expect(page.locator("#status")).to_have_text("live")
     expect(page.locator("#intro")).to_be_hidden()
+    page.get_by_role("button", name="What is this?").click()
+    expect(page.locator("#intro")).to_be_visible()
+
+
+def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(page: Page, url: str) -> None:
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no', 'SecurityError'); }});"
+    )
+    page.goto(url)
+    expect(page.locator("#status")).to_have_text("live")
+    page.get_by_role("button", name="Got it").click()
+    expect(page.locator("#intro")).to_be_hidden()
+
+
+def test_spaces_are_no_question_and_an_answer_has_a_length(page: Page, url: str, body: Engine, mtp: Engine) -> None:
+    page.goto(url)
+    expect(page.locator("#length")).to_have_attribute("max", "300000")
+    page.get_by_label("Ask something").fill("   ")
+    page.get_by_role("button", name="Answer", exact=True).click()
+    page.get_by_label("Ask something").fill(ASKED)
+    page.get_by_label("Longest answer, in tokens").fill("")
+    page.get_by_role("button", name="Answer", exact=True).click()
+    page.wait_for_timeout(300)
+    assert body.got == mtp.got == []
+
+
+def test_the_keyboard_sends_stops_and_stays_where_it_was(page: Page, url: str, body: Engine) -> None:
+    body.behaviour = forever
+    page.goto(url)
+    page.get_by_label("Ask something").fill(ASKED)
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    expect(page.locator("#answers .answer")).to_have_text("and ")
+    page.keyboard.press("Enter")
+    expect(page.locator("#try-said")).to_have_text("Stopped.")
+    expect(page.get_by_label("Ask something")).to_be_focused()
+
+
+def test_a_stream_that_says_nothing_new_is_called_stale(page: Page, url: str) -> None:
+    page.clock.install()
+    page.goto(url)
+    expect(page.locator("#status")).to_have_text("live")
+    with unittest.mock.patch.object(live.Live, "_event", side_effect=RuntimeError("a fault made on purpose")):
+        page.wait_for_timeout(1500)  # whatever was under way has come
+        page.clock.fast_forward(10_000)
+        expect(page.locator("#status")).to_contain_text("stale since")
+    expect(page.locator("#status")).to_have_text("live")
+
+
+def test_too_many_pages_are_told_as_what_they_are(page: Page, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LISTENERS", 0)
+    page.goto(url)
+    expect(page.locator("#status")).to_contain_text("as many pages are open as may be", timeout=10_000)
+    monkeypatch.undo()
+    expect(page.locator("#status")).to_have_text("live", timeout=10_000)
 
 
 def test_comes_back_after_a_restart_of_the_router(page: Page, loop: Loop, body: Engine, mtp: Engine) -> None:
@@ -199,14 +327,19 @@ def test_an_engines_error_is_shown_as_text(page: Page, url: str, body: Engine, m
     page.get_by_label("Ask something").fill(ASKED)
     page.get_by_role("button", name="Answer", exact=True).click()
     expect(page.locator("#try-said .error")).to_have_text("<b>too long</b>")
+    expect(page.locator("#answers .card")).to_have_count(0)
+    page.wait_for_timeout(1200)
+    expect(page.locator("#rows tr")).to_contain_text("refused by the engine")
+    expect(page.locator("#heat")).not_to_contain_text("English")
+
+
+async def forever(exchange: double.Exchange) -> None:
+    await exchange.start_stream()
+    await exchange.event(double.delta("and "))
+    await exchange.closed.wait()
 
 
 def test_a_stream_can_be_stopped(page: Page, url: str, body: Engine) -> None:
-    async def forever(exchange: double.Exchange) -> None:
-        await exchange.start_stream()
-        await exchange.event(double.delta("and "))
-        await exchange.closed.wait()
-
     body.behaviour = forever
     page.goto(url)
     page.get_by_label("Ask something").fill(ASKED)
@@ -214,7 +347,9 @@ def test_a_stream_can_be_stopped(page: Page, url: str, body: Engine) -> None:
     expect(page.locator("#answers .answer")).to_have_text("and ")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#try-said")).to_have_text("Stopped.")
-    expect(page.locator("#rows tr")).to_contain_text("(aborted)")
+    expect(page.locator("#rows tr")).to_contain_text("stopped by the client")
+    page.get_by_role("button", name="Why lane body").click()
+    expect(page.get_by_role("dialog")).to_contain_text("not answered to the end: stopped by the client")
 
 
 def test_a_router_with_keys_asks_once_and_keeps_the_key_nowhere(
@@ -238,6 +373,13 @@ def test_a_router_with_keys_asks_once_and_keeps_the_key_nowhere(
         assert key not in json.dumps(cookie)
         page.reload()
         expect(page.locator("#status")).to_have_text("live")
+        httpx2.delete(f"{url}/v1/session", headers={"cookie": f"{cookie.get('name')}={cookie.get('value')}"})
+        page.get_by_label("Ask something").fill(ASKED)
+        page.get_by_role("button", name="Answer", exact=True).click()
+        expect(page.get_by_label("API key")).to_be_focused()
+        page.get_by_label("API key").fill(key)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#status")).to_have_text("live")
         page.get_by_role("button", name="Log out").click()
         expect(page.get_by_label("API key")).to_be_visible()
 
@@ -255,10 +397,14 @@ def test_everybody_can_use_it_on_any_screen(browser: Browser, url: str, axe: str
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.evaluate(axe)
     violations = {"whole": _violations(page)}
+    page.get_by_role("button", name="Got it").click()
     for name, button in (("decision", "#rows button"), ("cell", '[data-cell="zh-Hans mtp"]')):
         page.locator(button).first.click()
         expect(page.get_by_role("dialog")).to_contain_text("okens a second")
         page.wait_for_timeout(200)
+        dialog = page.get_by_role("dialog")
+        assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+        assert (dialog.bounding_box() or {"width": 0})["width"] <= width
         violations[name] = _violations(page)
         page.get_by_role("button", name="Close").click()
     page.screenshot(path=SHOTS / f"double-{scheme}-{width}.png", full_page=True)

@@ -233,3 +233,19 @@ def test_the_chart_alone_asks_for_a_profile(helm: Path) -> None:
     done = run(helm, "template", "release", CHART)
     assert done.returncode != 0
     assert "profile" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "affinity"),
+    [
+        ((), None),
+        (("--set", "router.replicas=2"), "ClientIP"),
+        (("--set", "router.autoscaling.enabled=true"), "ClientIP"),
+        (("--set", "router.replicas=2", "--set", "router.service.sessionAffinity=None"), "None"),
+    ],
+    ids=["one router", "two", "by load", "spread"],
+)
+def test_a_client_stays_with_one_of_several_routers(helm: Path, arguments: tuple[str, ...], affinity: str) -> None:
+    """The page's sessions and numbers live in one router's memory."""
+    box = BOXES[0]
+    assert objects(helm, box, *arguments)["Service", box.name]["spec"].get("sessionAffinity") == affinity

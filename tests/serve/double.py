@@ -104,6 +104,7 @@ class Engine:
     healthy: bool = True
     silent_probes: int = 0
     version: str = "0.0.double"
+    context: int = 300_000
     got: list[Exchange] = field(default_factory=list)
     connections: set[asyncio.StreamWriter] = field(default_factory=set)
     server: asyncio.Server | None = None
@@ -126,6 +127,8 @@ class Engine:
             return await exchange.whole({}, 200 if self.healthy else 503)
         if exchange.path == "/version":
             return await exchange.whole({"version": self.version})
+        if exchange.path == "/v1/models":
+            return await exchange.whole({"object": "list", "data": [{"id": "demo", "max_model_len": self.context}]})
         self.got.append(exchange)
         watch = asyncio.create_task(_watch(reader, exchange.closed))
         try:

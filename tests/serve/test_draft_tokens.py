@@ -62,6 +62,21 @@ def test_an_engine_with_one_lane_cant_be_told(client: httpx2.Client, body: Engin
     assert (body.got, mtp.got) == ([], [])
 
 
+@pytest.mark.parametrize(("upstreams", "status"), [(("body", "mtp"), 200), (("mtp",), 400)], ids=["all", "not all"])
+def test_every_engine_of_a_lane_must_be_one_that_can_be_told(
+    loop: double.Loop, body: Engine, mtp: Engine, upstreams: tuple[str, ...], status: int
+) -> None:
+    urls = {"body": body.url, "mtp": mtp.url}
+    lanes = (
+        Lane("body", tuple(urls[each] for each in upstreams)),
+        Lane("mtp", (body.url, mtp.url), "mtp", 4),
+    )
+    payload = {"messages": MESSAGES, "model": "demo@mtp", "vllm_xargs": {"draft_tokens": 2}}
+    with double.router(loop, double.settings(lanes)) as url, httpx2.Client(base_url=url) as client:
+        until(lambda: client.get("/readyz").status_code == 200)
+        assert client.post("/v1/chat/completions", json=payload).status_code == status
+
+
 def test_a_policy_learns_nothing_of_it(loop: double.Loop, body: Engine) -> None:
     wanted = double.settings(shared(body), policy="observe")
     with double.router(loop, wanted) as url, httpx2.Client(base_url=url) as client:

@@ -12,6 +12,7 @@ import typer
 from click.testing import CliRunner
 
 from serve import __main__ as command_line
+from serve.progress import Progress
 
 CLI: click.Group = typer.main.get_command(command_line.cli)  # type: ignore[assignment]
 
@@ -27,7 +28,7 @@ def test_help_fits_a_screen_and_has_an_example(path: tuple[str, ...]) -> None:
     shown = CliRunner(env={"COLUMNS": "80"}).invoke(CLI, [*path, "--help"], prog_name="polydraft")
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
-    assert len(lines) <= 24
+    assert len(lines) <= 23  # and the prompt below them
     assert max(map(len, lines)) <= 80
     assert "..." not in shown.output.replace("[ARGS]...", "")
     text = " ".join(shown.output.split())
@@ -39,7 +40,7 @@ def test_there_is_completion_for_shells() -> None:
     assert "--install-completion" in shown.output
 
 
-PROGRESS = "from serve.progress import show\nfor done in range(1, 41): show(done, 40)"
+PROGRESS = "from serve.progress import Progress\nshow = Progress()\nfor done in range(1, 41): show(done, 40)"
 
 
 def test_progress_is_a_line_every_tenth_of_the_way_where_there_is_no_terminal() -> None:
@@ -56,3 +57,20 @@ def test_progress_is_one_bar_on_a_terminal() -> None:
     assert shown.count("\n") == 1
     assert shown.rstrip().endswith(f"[{'#' * 40}] 40/40 answers")
     assert f"[{'#' * 20}{'.' * 20}] 20/40 answers" in shown
+
+
+def test_a_bar_says_how_long_the_rest_will_take_as_it_has_gone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    times = iter((100.0, 110.0, 400.0, 1000.0))
+    show = Progress(lambda: next(times))
+    for done in (1, 2, 6, 11):
+        show(done, 11)
+    told = [line.strip() for line in capsys.readouterr().err.split("\r")[1:]]
+    assert [line.partition("] ")[2] for line in told] == [
+        "1/11 answers",
+        "2/11 answers, 2 min left",
+        "6/11 answers, 5 min left",
+        "11/11 answers",
+    ]

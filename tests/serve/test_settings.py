@@ -45,7 +45,7 @@ def test_listens_on_loopback_unless_told_otherwise() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        pytest.param("POLYDRAFT_MODEL", None, "POLYDRAFT_MODEL: is not set", id="missing"),
+        pytest.param("POLYDRAFT_MODEL", None, "POLYDRAFT_MODEL is not set; set it", id="missing"),
         pytest.param("POLYDRAFT_LANES", "[", "POLYDRAFT_LANES must be JSON", id="not JSON"),
         pytest.param("POLYDRAFT_LANES", "[]", "POLYDRAFT_LANES", id="no lane"),
         pytest.param("POLYDRAFT_LANES", '[{"name":"a"}]', "POLYDRAFT_LANES[0].upstream", id="no upstream"),

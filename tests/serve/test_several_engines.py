@@ -245,6 +245,16 @@ def test_lanes_may_share_several_engines(loop: double.Loop) -> None:
         assert asked == {"mtp": 10, "body": 10}
 
 
+def test_engines_that_all_lanes_share_can_be_told_to_draft_less(loop: double.Loop) -> None:
+    asked = {"model": "demo@mtp", "vllm_xargs": {"draft_tokens": 1}}
+    with routed(loop, shared=True) as fleet:
+        assert fleet.chat(**asked).status_code == 200
+        (got,) = [each.payload["vllm_xargs"] for engine in fleet.engines for each in engine.got]
+        assert got == {"lane": "mtp", "draft_tokens": 1}
+    with routed(loop) as fleet:
+        assert fleet.chat(**asked).status_code == 400
+
+
 def test_what_is_in_flight_is_told_by_engine(loop: double.Loop) -> None:
     with routed(loop) as fleet, ThreadPoolExecutor(4) as pool:
         for engine in fleet.engines:

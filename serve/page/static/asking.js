@@ -1,5 +1,7 @@
 // Sends a prompt, reads the stream. Gives everything that is known of the answer in the end.
 
+import { fetched } from "./session.js";
+
 export async function* events(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -9,14 +11,15 @@ export async function* events(response) {
     const blocks = (rest + value).split("\n\n");
     rest = blocks.pop();
     for (const block of blocks) {
-      const data = block.split("\n").filter((line) => line.startsWith("data: ")).map((line) => line.slice(6)).join("\n");
+      const lines = block.split("\n").filter((line) => line.startsWith("data: "));
+      const data = lines.map((line) => line.slice(6)).join("\n");
       if (data && data !== "[DONE]") yield JSON.parse(data);
     }
   }
 }
 
 // `lane` is "" where the router is to choose. `heard` is called with the answer so far, and what is new of its text.
-export async function ask({ prompt, lane, limit, signal, heard }) {
+export async function generate({ prompt, lane, limit, signal, heard }) {
   const payload = {
     messages: [{ role: "user", content: prompt }],
     max_tokens: limit,
@@ -26,9 +29,10 @@ export async function ask({ prompt, lane, limit, signal, heard }) {
     logprobs: true, // the text of each token
   };
   const headers = { "content-type": "application/json", ...(lane ? { "x-polydraft-lane": lane } : {}) };
-  const response = await fetch("/v1/chat/completions", { method: "POST", headers, body: JSON.stringify(payload), signal });
-  if (!response.ok) throw new Error(await refusal(response));
+  const sent = { method: "POST", headers, body: JSON.stringify(payload), signal };
+  const response = await fetched("/v1/chat/completions", sent);
   const answer = {
+    id: response.headers.get("x-request-id"),
     lane: response.headers.get("x-polydraft-lane"),
     language: response.headers.get("x-polydraft-language"),
     reason: response.headers.get("x-polydraft-reason"),
@@ -53,12 +57,4 @@ export async function ask({ prompt, lane, limit, signal, heard }) {
     }
   }
   return answer;
-}
-
-export async function refusal(response) {
-  try {
-    return (await response.json()).error.message;
-  } catch {
-    return `The router answered with status ${response.status}.`;
-  }
 }

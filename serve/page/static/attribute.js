@@ -1,7 +1,7 @@
 // Tells how each piece of an answer came. Pure.
 //
-// An engine that drafts says of every step how many drafts it accepted. The first token comes with the prompt; each step
-// then gives its accepted drafts and one token of the model's own, the bonus. The last step may be cut off.
+// An engine that drafts says of every step how many drafts it accepted. The first token comes with the prompt; each
+// step then gives its accepted drafts and one token of the model's own, the bonus. The last step may be cut off.
 
 // Gives [{text, kind}], kind being "plain", "bonus" or the position (1, 2, ...) of an accepted draft. Null where what
 // the engine said doesn't add up: then nothing may be coloured.

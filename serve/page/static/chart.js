@@ -1,6 +1,7 @@
 // A line chart over time by uPlot, and the same numbers as a table.
 
-import { clock, decimal, el, table } from "./dom.js";
+import { el, table } from "./dom.js";
+import { clock, decimal } from "./words.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -62,7 +63,8 @@ export class Chart {
 
   tabulate() {
     if (!this.details.open || !this.columns) return;
-    const rows = this.columns[0].map((at, row) => [clock(at), ...this.names.map((_, line) => decimal(this.columns[line + 1][row]))]);
+    const numbers = (row) => this.names.map((_, line) => decimal(this.columns[line + 1][row]));
+    const rows = this.columns[0].map((at, row) => [clock(at), ...numbers(row)]);
     this.rows.replaceChildren(table(`${this.label} (${this.unit})`, ["Time", ...this.names], rows.reverse()));
   }
 }

@@ -1,13 +1,31 @@
 // The last requests, one line each, and why each got its lane.
 
-import { $, because, clock, decimal, el, language, say, table, task, times, whole } from "./dom.js";
+import { $, el, say, table } from "./dom.js";
+import { choice } from "./choice.js";
 import { open } from "./detail.js";
+import { fetched } from "./session.js";
+import { because, clock, count, decimal, ended, language, task, times, whole } from "./words.js";
 
 const SHOWN = 50;
+const SURE = 3; // answers below which what they are compared with is only about right
+const PATIENCE = 4000; // milliseconds
+const HEADS = [
+  ["Time", (each) => clock(each.at)],
+  ["Language", (each) => language(each.language)],
+  ["Task", (each) => task(each.task)],
+  ["Lane", (each) => each.lane],
+  ["Because", (each) => because(each.reason, each.language)],
+  ["Ended", (each) => ended(each.end)],
+  ["Tokens", (each) => (each.tokens === null ? "–" : whole(each.tokens)), true],
+  ["Tokens a second", (each) => decimal(each.rate), true],
+  ["Tokens a step", (each) => decimal(each.length, 2), true],
+  ["Against no drafter", (each) => against(each.against), true],
+];
 let newest = 0;
 let started = null;
-let known = null; // the latest state
-const drawn = []; // the rows that are there, newest first
+const drawn = []; // the lines that are there, newest first
+const waiting = new Map(); // by request id, who wants to know what was measured of it
+const lately = new Map(); // by request id, what was
 
 export function decisions(state) {
   if (started !== null && started !== state.started) {
@@ -16,92 +34,97 @@ export function decisions(state) {
     drawn.length = 0;
   }
   started = state.started;
-  known = state;
+  if (!$("heads").children.length) {
+    const heads = [...HEADS.map(([name]) => name), "Why?"];
+    $("heads").append(...heads.map((name) => el("th", { scope: "col", role: "columnheader" }, name)));
+  }
   for (const each of state.decisions) {
     if (each.number <= newest) continue;
     newest = each.number;
     drawn.unshift(row(each));
-    $("rows").prepend(drawn[0].line);
+    $("rows").prepend(drawn[0]);
+    tell(each);
   }
-  for (const gone of drawn.splice(SHOWN)) gone.line.remove();
-  for (const { each, gain } of drawn) say(gain, against(each));
+  for (const gone of drawn.splice(SHOWN)) gone.remove();
   $("no-rows").hidden = newest > 0;
 }
 
-// How fast it was against what comes without a drafter in its language: as measured so far, else as the table has it.
-function against(each) {
-  const body = known.lanes.find((lane) => !lane.method);
-  const cell = known.languages.find((row) => row.language === each.language)?.cells[body?.name];
-  const bare = cell?.rate?.value ?? cell?.table?.rate ?? null;
-  if (each.lane === body?.name) return "no drafter";
-  return each.rate && bare ? times(each.rate / bare) : "–";
+function tell(each) {
+  lately.set(each.request_id, each);
+  if (lately.size > SHOWN) lately.delete(lately.keys().next().value);
+  waiting.get(each.request_id)?.(each);
+  waiting.delete(each.request_id);
+}
+
+// Gives the line of a request that has just ended, as soon as the router tells it; null if it doesn't.
+export function measured(id) {
+  if (lately.has(id)) return Promise.resolve(lately.get(id));
+  return new Promise((resolve) => {
+    waiting.set(id, resolve);
+    setTimeout(() => resolve(null), PATIENCE);
+  });
+}
+
+function against({ times: gain, answers, why }) {
+  if (why === "body") return "no drafter";
+  if (why) return why === "none" ? "– (nothing to compare)" : "–";
+  return `${answers < SURE ? "about " : ""}${times(gain)} (${count(answers, "answer")})`;
 }
 
 function row(each) {
   const button = el("button", { type: "button" }, "Why?");
   button.setAttribute("aria-label", `Why lane ${each.lane} for request ${each.number}`);
   button.addEventListener("click", () => explain(each.number));
-  const ended = each.end === "complete" ? "" : ` (${each.end})`;
-  const cells = [
-    clock(each.at),
-    language(each.language),
-    task(each.task),
-    each.lane,
-    because(each.reason) + ended,
-    each.tokens === null ? "–" : whole(each.tokens),
-    decimal(each.rate),
-    decimal(each.length, 2),
-  ];
-  const gain = el("td", { className: "number" });
-  const shown = cells.map((text, at) => el("td", at > 4 ? { className: "number" } : {}, text));
-  return { each, gain, line: el("tr", {}, ...shown, gain, el("td", {}, button)) };
+  const cell = (name, content, numeric) => {
+    const made = el("td", { role: "cell", ...(numeric ? { className: "number" } : {}) }, content);
+    made.dataset.head = name;
+    return made;
+  };
+  const cells = HEADS.map(([name, write, numeric]) => cell(name, write(each), numeric));
+  return el("tr", { role: "row" }, ...cells, cell("", button));
 }
 
 async function explain(number) {
   await open(`Why did request ${number} go there?`, async () => {
-    const answer = await fetch(`/v1/live/decisions/${number}`);
-    if (!answer.ok) throw new Error((await answer.json()).error.message);
-    return content(await answer.json());
+    return content(await (await fetched(`/v1/live/decisions/${number}`)).json());
   });
 }
 
 function content(each) {
-  const what = `${language(each.language)}, ${task(each.task)}${each.thinking ? ", thinking first" : ""}, asked at ${each.endpoint}`;
-  const parts = [el("p", {}, `The answer was expected in: ${what}. It went to lane ${each.lane}: ${because(each.reason)}.`)];
-  parts.push(choice(each));
+  const how = each.thinking ? ", thinking first" : "";
+  const what = `${language(each.language)}, ${task(each.task)}${how}, asked at ${each.endpoint}`;
+  const why = because(each.reason, each.language);
+  const told = [`The answer was expected in: ${what}. It went to lane ${each.lane}: ${why}.`];
+  if (each.end !== "complete") told.push(`It was not answered to the end: ${ended(each.end)}.`);
   const facts = [
+    ["How it ended", ended(each.end)],
     ["Tokens of the prompt", each.prompt_tokens === null ? "–" : whole(each.prompt_tokens)],
     ["Tokens of the answer", each.tokens === null ? "–" : whole(each.tokens)],
     ["Seconds to the first token", decimal(each.time_to_first_token, 2)],
-    ["Tokens a second after it", decimal(each.rate)],
+    ["Seconds in all", decimal(each.duration, 2)],
+    ["Tokens a second after the first", decimal(each.rate)],
     ["Steps of the model", each.steps === null ? "–" : whole(each.steps)],
     ["Tokens guessed, and right", each.drafted === null ? "–" : `${whole(each.drafted)}, ${whole(each.accepted)}`],
     ["Tokens a step", decimal(each.length, 2)],
     ["Engine", each.engine ?? "–"],
+    ["Engine", each.engine ?? "–"],
     ["Request id", each.request_id],
   ];
-  parts.push(el("h3", {}, "What came of it"), table("What the engine reported", ["What", "How much"], facts));
-  return parts;
+  return [
+    el("p", {}, told.join(" ")),
+    choice(each),
+    el("h3", {}, "What came of it"),
+    el("p", {}, compared(each)),
+    table("What was measured", ["What", "How much"], facts),
+  ];
 }
 
-// The numbers a choice was, or would be, made from; `each` is what /v1/live/decisions or /v1/route says.
-export function choice(each) {
-  if (each.learned) {
-    const rows = each.learned.estimates.map((lane) => [
-      lane.lane + (lane.lane === each.lane ? " (chosen)" : ""),
-      decimal(lane.rate ?? lane.decode_rate),
-      `${decimal(lane.low)} to ${decimal(lane.high)}`,
-      decimal(lane.length ?? lane.acceptance_length, 2),
-      (lane.length ?? lane.acceptance_length) === 1 ? "–" : decimal(lane.requests), // without drafts there is nothing to learn
-      lane.share === undefined ? "–" : `${decimal(lane.share * 100)} %`,
-    ]);
-    const caption = each.learned.applied ? "What was expected of each lane, from what was learned here" : "What had been learned here; the table decided";
-    return table(caption, ["Lane", "Tokens a second", "90 % range", "Tokens a step", "Answers seen", "Chance to be picked"], rows);
-  }
-  const rows = each.candidates.map((lane) => [
-    lane.lane + (lane.lane === each.lane ? " (chosen)" : ""),
-    decimal(lane.rate ?? lane.decode_rate),
-    decimal(lane.length ?? lane.acceptance_length, 2),
-  ]);
-  return table("What the table says of each lane here, the preferred one first", ["Lane", "Tokens a second", "Tokens a step"], rows);
+function compared({ against: { times: gain, answers, seconds, why }, language: tag }) {
+  if (why === "body") return "It had no drafter, and is what others are compared with.";
+  if (why === "untimed") return "It was too short, or ended too early, to be compared.";
+  const others = `without a drafter in ${language(tag)}`;
+  if (why === "none") return `There was no answer ${others} in the ten minutes before, so it is compared with nothing.`;
+  const which = `${count(answers, "answer")} ${others}`;
+  const before = `the earliest ${whole(seconds)} seconds before it`;
+  return `It came ${times(gain)} as fast as ${which}, ${before}. That was found when it ended, and stays.`;
 }

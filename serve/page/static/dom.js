@@ -1,4 +1,4 @@
-// Makes elements and writes numbers. Text always goes in as text: there is no markup from strings anywhere.
+// Makes elements. Text always goes in as text: there is no markup from strings anywhere.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -17,42 +17,13 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-export const whole = (value) => plain.format(value);
-export const decimal = (value, digits = 1) => (value === null || value === undefined ? "–" : value.toFixed(digits));
-export const times = (value) => `${value >= 10 ? value.toFixed(0) : value.toFixed(2)}×`;
-export const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
-
-const tongues = new Intl.DisplayNames(["en"], { type: "language" });
-export function language(tag) {
-  if (tag === "und") return "can’t tell";
-  try {
-    return tongues.of(tag) ?? tag;
-  } catch {
-    return tag;
-  }
-}
-
-const TASKS = { prose: "prose", code: "code", json: "JSON", translation: "translation", edit: "editing a text" };
-export const task = (name) => TASKS[name] ?? name;
-
-const REASONS = {
-  measured: "fastest for this language in the measured table",
-  default: "not measured yet: the usual order",
-  sampling: "a setting of the request only works without a drafter",
-  forced: "this lane was asked for",
-  fallback: "the preferred lane wasn’t available",
-  held: "its engine holds the stored response",
-  any: "nothing to generate",
-  learned: "fastest by what this box has learned",
-  explored: "tried out, to learn whether it is faster",
-  kept: "its engine has this conversation in memory",
-  guarded: "drafters lost too much time here lately",
-};
-export const because = (reason) => REASONS[reason] ?? reason;
-
-export function drafter(lane) {
-  return lane.method ? `${lane.method} drafter, guesses ${lane.draft_tokens} tokens a step` : "no drafter, one token a step";
+// Says lines in a list, each in an element of its own.
+export function list(place, lines) {
+  lines.forEach((line, at) => {
+    if (!place.children[at]) place.append(el("li"));
+    say(place.children[at], line);
+  });
+  while (place.children.length > lines.length) place.lastChild.remove();
 }
 
 // The lines of a table from cells; numbers are aligned to the right.
@@ -63,11 +34,12 @@ export function table(caption, heads, rows) {
     if (scope) made.scope = scope;
     return made;
   };
+  const line = (row) => row.map((content, at) => cell(at ? "td" : "th", content, at, at ? "" : "row"));
   return el(
     "table",
     {},
     el("caption", {}, caption),
     el("thead", {}, el("tr", {}, ...heads.map((head, at) => cell("th", head, at, "col")))),
-    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((content, at) => cell(at ? "td" : "th", content, at, at ? "" : "row"))))),
+    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...line(row)))),
   );
 }

@@ -17,8 +17,8 @@ function show(state) {
   const names = state.lanes.map((lane) => lane.name).join(" ");
   if (lanes !== null && lanes !== names) return location.reload(); // a router with other lanes came back
   lanes = names;
-  say($("model"), state.model);
-  trying.offer(state.lanes);
+  say($("model"), `${state.model} · Polydraft ${state.version}`);
+  trying.offer(state);
   now(state);
   heat.languages(state);
   decisions(state);
@@ -29,12 +29,26 @@ function begin() {
   listen(show, () => ask(begin));
 }
 
+// Whether the introduction was read; a browser may forbid to know, and then it is shown every time.
+function remembered(value) {
+  try {
+    if (value) localStorage.setItem(SEEN, value);
+    return localStorage.getItem(SEEN) !== null;
+  } catch {
+    return false;
+  }
+}
+
 function introduce() {
-  $("intro").hidden = localStorage.getItem(SEEN) !== null;
+  $("intro").hidden = remembered();
   $("intro-close").addEventListener("click", () => {
-    localStorage.setItem(SEEN, "yes");
+    remembered("yes");
     $("intro").hidden = true;
     $("prompt").focus();
+  });
+  $("help").addEventListener("click", () => {
+    $("intro").hidden = false;
+    $("intro-title").focus();
   });
 }
 

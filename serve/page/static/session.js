@@ -2,6 +2,8 @@
 
 import { $, say } from "./dom.js";
 
+let begin = () => {};
+
 // Says whether the page may go on; null where the router doesn't answer.
 export async function allowed() {
   try {
@@ -15,7 +17,28 @@ export async function allowed() {
   }
 }
 
+// Fetches something of the router's; raises an error with its words, and asks for the key where the session has ended.
+export async function fetched(url, options = {}) {
+  const answer = await fetch(url, options);
+  if (answer.ok) return answer;
+  if (answer.status === 401) {
+    ask(begin);
+    throw new Error("The session has ended. Log in again.");
+  }
+  throw new Error(await refusal(answer));
+}
+
+async function refusal(answer) {
+  try {
+    return (await answer.json()).error.message;
+  } catch {
+    return `The router answered with status ${answer.status}.`;
+  }
+}
+
 export function ask(proceed) {
+  begin = proceed;
+  $("detail").close();
   $("login").hidden = false;
   $("board").hidden = true;
   $("key").focus();
@@ -30,7 +53,7 @@ export function ask(proceed) {
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ key }),
       });
-      if (!answer.ok) throw new Error((await answer.json()).error.message);
+      if (!answer.ok) throw new Error(await refusal(answer));
       $("login").hidden = true;
       $("leave").hidden = false;
       proceed();

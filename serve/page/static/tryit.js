@@ -1,23 +1,32 @@
 // Ask something: the answer streams, and once it is whole its text is coloured by how each piece of it came.
 
-import { $, because, decimal, el, language, say, table, task, times, whole } from "./dom.js";
-import { attribute, counted } from "./attribute.js";
-import { ask, refusal } from "./asking.js";
-import { choice } from "./decisions.js";
+import { $, el, say } from "./dom.js";
+import { generate } from "./asking.js";
+import { choice } from "./choice.js";
+import { colour } from "./colours.js";
+import { measured } from "./decisions.js";
+import { fetched } from "./session.js";
+import { because, count, decimal, language, named, percent, task, times } from "./words.js";
 
 const SAMPLES = [
   ["English", "What is speculative decoding?"],
   ["中文", "什么是推测解码？"],
   ["Русский", "Что такое спекулятивное декодирование?"],
 ];
-const DEEPEST = 4; // the last colour of a draft's position
+const DEMO = "This is the demo: its tiny model knows questions like these three and little else.";
+const SIMULATED =
+  "These engines are simulated: their speed is made of published figures, their text is filler, and they say of no " +
+  "token how it came, so nothing can be coloured.";
 let abort = null;
+let lanes = new Map();
 
 export function prepare() {
   for (const [tongue, text] of SAMPLES) {
     const button = el("button", { type: "button" }, `${tongue}: ${text}`);
     button.addEventListener("click", () => {
       $("prompt").value = text;
+      $("first").value = "";
+      $("second").value = body()?.name ?? "";
       $("try").scrollIntoView();
       run();
     });
@@ -27,48 +36,78 @@ export function prepare() {
     event.preventDefault();
     run();
   });
+  $("prompt").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run();
+  });
+  $("prompt").addEventListener("input", () => $("prompt").setCustomValidity(""));
   $("stop").addEventListener("click", () => abort?.abort());
   $("explain").addEventListener("click", () => {
-    if (!$("prompt").reportValidity()) return;
+    if (!asked()) return;
     route(JSON.stringify({ messages: [{ role: "user", content: $("prompt").value }] }), $("first").value);
   });
   $("explain-payload").addEventListener("click", () => route($("payload").value, ""));
 }
 
+const body = () => [...lanes.values()].find((lane) => !lane.method);
+
 // Offers the lanes; what is selected stays selected.
-export function offer(lanes) {
+export function offer(state) {
+  lanes = new Map(state.lanes.map((lane) => [lane.name, lane]));
+  const longest = Math.min(...state.engines.map((engine) => engine.max_model_len ?? Infinity));
+  if (Number.isFinite(longest)) $("length").max = longest;
+  const notes = [state.demo && DEMO, state.engines.some((engine) => engine.simulated) && SIMULATED];
+  say($("try-note"), notes.filter(Boolean).join(" "));
   if ($("first").options.length) return;
-  const option = (lane) => el("option", { value: lane.name }, lane.method ? lane.name : `${lane.name} (no drafter)`);
-  $("first").append(el("option", { value: "" }, "Polydraft picks"), ...lanes.map(option));
-  $("second").append(el("option", { value: "" }, "nothing"), ...lanes.map(option));
+  const option = (lane) => el("option", { value: lane.name }, named(lane));
+  $("first").append(el("option", { value: "" }, "Polydraft picks"), ...state.lanes.map(option));
+  $("second").append(el("option", { value: "" }, "nothing"), ...state.lanes.map(option));
+}
+
+// Tells whether there is a question, and says so where there is none.
+function asked() {
+  $("prompt").setCustomValidity($("prompt").value.trim() ? "" : "Write a question first.");
+  return $("prompt").reportValidity();
 }
 
 async function run() {
   const prompt = $("prompt").value;
-  if (abort || !$("try-form").reportValidity()) return;
+  if (abort || !asked() || !$("try-form").reportValidity()) return;
   abort = new AbortController();
-  busy(true);
-  const wanted = [$("first").value, ...($("second").value ? [$("second").value] : [])];
+  const back = busy();
+  // What is compared with comes first: then what the router picks can be held against it.
+  const wanted = [...($("second").value ? [$("second").value] : []), $("first").value];
   const panes = wanted.map((lane, at) => pane(lane, at + 1));
   $("answers").replaceChildren(...panes.map((each) => each.card));
   $("legend").hidden = true;
-  say($("try-said"), wanted.length > 1 ? "Answering, one after the other, so that neither slows the other down …" : "Answering …");
+  const several = "Answering, one after the other, so that neither slows the other down …";
+  say($("try-said"), wanted.length > 1 ? several : "Answering …");
   try {
     const answers = [];
     for (const [at, lane] of wanted.entries()) answers.push(await one(panes[at], prompt, lane));
     say($("try-said"), compared(answers));
   } catch (error) {
+    for (const { card, text } of panes) if (!text.textContent) card.remove();
     say($("try-said"), error.name === "AbortError" ? "Stopped." : "That didn’t work: ");
     if (error.name !== "AbortError") $("try-said").append(el("span", { className: "error" }, error.message));
   } finally {
     abort = null;
-    busy(false);
+    back();
   }
 }
 
-function busy(is) {
-  $("stop").hidden = !is;
-  for (const button of document.querySelectorAll("#try-form button:not(#stop), #samples button")) button.disabled = is;
+// Lets nothing else be started, with the focus on Stop; gives what goes back to how it was.
+function busy() {
+  const before = document.activeElement;
+  const buttons = [...document.querySelectorAll("#try-form button:not(#stop), #samples button")];
+  $("stop").hidden = false;
+  $("stop").focus({ preventScroll: true });
+  for (const button of buttons) button.disabled = true;
+  return () => {
+    for (const button of buttons) button.disabled = false;
+    const here = document.activeElement === $("stop");
+    $("stop").hidden = true;
+    if (here) (before === document.body ? $("prompt") : before)?.focus({ preventScroll: true });
+  };
 }
 
 function pane(lane, number) {
@@ -86,77 +125,29 @@ function pane(lane, number) {
 async function one(parts, prompt, lane) {
   const heard = (answer, more) => {
     say(parts.title, `Lane ${answer.lane}`);
-    say(parts.chosen, `${language(answer.language)}; ${because(answer.reason)}`);
+    say(parts.chosen, `${language(answer.language)}; ${because(answer.reason, answer.language)}`);
     parts.text.append(more);
   };
-  const answer = await ask({ prompt, lane, limit: Number($("length").value), signal: abort.signal, heard });
+  const answer = await generate({ prompt, lane, limit: Number($("length").value), signal: abort.signal, heard });
   heard(answer, "");
-  const seconds = (answer.metrics?.generation_time_ms ?? 0) / 1000;
-  answer.rate = seconds && answer.count > 1 ? (answer.count - 1) / seconds : null;
+  colour(parts, answer, lanes.get(answer.lane));
+  answer.rate = (await measured(answer.id))?.rate ?? null; // the router's own figure, as everywhere on this page
   say(parts.speed, answer.rate ? `${decimal(answer.rate)} tokens a second` : "");
-  colour(parts, answer);
   return answer;
-}
-
-function colour(parts, answer) {
-  const reported = answer.metrics?.speculative_decoding;
-  const accepted = reported ? (reported.per_step_accepted ?? (reported.num_spec_steps ? undefined : [])) : null;
-  const pieces = accepted === undefined ? null : attribute({ ...answer, accepted });
-  if (!pieces) {
-    parts.how.replaceChildren(el("p", { className: "soft" }, "How each piece came isn’t known exactly, so nothing is coloured."));
-    return;
-  }
-  parts.text.replaceChildren(
-    ...joined(pieces).map(({ text, kind }) => {
-      const span = el("span", { className: `t ${typeof kind === "number" ? `d${Math.min(kind, DEEPEST)}` : kind}`, title: named(kind) }, text);
-      span.dataset.kind = String(kind);
-      return span;
-    }),
-  );
-  const steps = accepted === null ? answer.count : accepted.length + 1;
-  const counts = [...counted(pieces.map((piece) => piece.kind))].map(([kind, count]) => [named(kind), whole(count)]);
-  parts.how.replaceChildren(
-    el("p", {}, `${whole(answer.count)} tokens in ${whole(steps)} steps of the model.`),
-    el("details", {}, el("summary", {}, "How the pieces came, as a table"), table("Pieces of the answer", ["How", "Pieces"], counts)),
-  );
-  legend(reported?.num_spec_tokens ?? 0);
-}
-
-// Plain pieces look the same one after the other, so they are one: a long answer without a drafter is thousands.
-function joined(pieces) {
-  const found = [];
-  for (const { text, kind } of pieces) {
-    if (kind === "plain" && found.at(-1)?.kind === "plain") found.at(-1).text += text;
-    else found.push({ text, kind });
-  }
-  return found;
-}
-
-function named(kind) {
-  if (kind === "plain") return "written by the model itself, a step for this token";
-  if (kind === "bonus") return "the model’s own token, which every check of guesses brings";
-  return `the drafter’s ${["first", "second", "third"][kind - 1] ?? `${kind}th`} guess of a step, and right`;
-}
-
-function legend(depth) {
-  const shown = ["plain", ...(depth ? ["bonus"] : []), ...Array.from({ length: depth }, (_, at) => at + 1)];
-  if (!$("legend").hidden && $("legend").children.length >= shown.length) return;
-  $("legend").replaceChildren(
-    ...shown.map((kind) => {
-      const style = typeof kind === "number" ? `d${Math.min(kind, DEEPEST)}` : kind;
-      return el("p", {}, el("span", { className: `t ${style}` }, "text"), named(kind));
-    }),
-  );
-  $("legend").hidden = false;
 }
 
 function compared(answers) {
   const [first, second] = answers;
-  if (!second) return `Done: ${whole(first.count ?? 0)} tokens on lane ${first.lane}.`;
+  if (!second) return `Done: ${count(first.count ?? 0, "token")} on lane ${first.lane}.`;
   const same = first.text === second.text ? "The text is the same, letter for letter." : "The texts differ.";
   if (!first.rate || !second.rate) return same;
-  const [fast, slow] = first.rate >= second.rate ? [first, second] : [second, first];
-  return `Lane ${fast.lane} was ${times(fast.rate / slow.rate)} as fast as lane ${slow.lane}. ${same}`;
+  const ratio = second.rate / first.rate;
+  if (first.lane === second.lane) {
+    const noise = `the difference of ${percent(Math.abs(ratio - 1))} is noise`;
+    return `Both went to the same lane, ${first.lane}: ${noise}. ${same}`;
+  }
+  const than = lanes.get(first.lane).method ? `lane ${first.lane}` : `no drafter (lane ${first.lane})`;
+  return `Lane ${second.lane} was ${times(ratio)} as fast as ${than}. ${same}`;
 }
 
 async function route(payload, lane) {
@@ -166,13 +157,11 @@ async function route(payload, lane) {
   say($("try-said"), "");
   try {
     const headers = { "content-type": "application/json", ...(lane ? { "x-polydraft-lane": lane } : {}) };
-    const response = await fetch("/v1/route", { method: "POST", headers, body: payload });
-    if (!response.ok) throw new Error(await refusal(response));
-    const found = await response.json();
-    card.append(
-      el("p", {}, `To lane ${found.lane}: ${because(found.reason)}. The answer is expected in: ${language(found.language)}, ${task(found.task)}${found.thinking ? ", thinking first" : ""}. Nothing was generated.`),
-      choice(found),
-    );
+    const found = await (await fetched("/v1/route", { method: "POST", headers, body: payload })).json();
+    const what = `${language(found.language)}, ${task(found.task)}${found.thinking ? ", thinking first" : ""}`;
+    const why = because(found.reason, found.language);
+    const told = `To lane ${found.lane}: ${why}. The answer is expected in: ${what}. Nothing was generated.`;
+    card.append(el("p", {}, told), choice(found));
   } catch (error) {
     card.append(el("p", { className: "error" }, error.message));
   }

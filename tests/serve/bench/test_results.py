@@ -135,7 +135,7 @@ def test_tables_have_the_shape_of_the_cards() -> None:
 def test_no_winner_is_an_answer() -> None:
     samples = [sample(lane, rate, prompt) for prompt in PROMPTS[:6] for lane, rate in (("body", 40), ("mtp", 40))]
     of = results(samples=samples)
-    assert table(of, "Lanes: chat, one at a time").rows[-1][-1] == "no winner: about as fast"
+    assert table(of, "Lanes: chat, one at a time").rows[-1][-1] == "no winner: too close to tell"
     assert "**" not in "".join(table(of, "Lanes: chat, one at a time").rows[-1])
 
 
@@ -147,7 +147,7 @@ def test_words_say_what_was_measured_and_what_it_isnt_worth() -> None:
     for said in (report(of), summary(of)):
         assert "This is a part: no router answers." in said
         assert "Warning: raw completions, mtp: 120 tok/s is inflated" in said
-        assert "Not measured: body n=1 (it drafts nothing)." in said
+        assert "Not measured: body n=1. it drafts nothing" in said
     assert "| da, code | 5 |" in report(of)
     assert "| da, code | 5 |" not in summary(of)
     assert "| all, code | 10 |" in summary(of)

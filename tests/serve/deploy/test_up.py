@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from serve.deploy import profile as profiles
@@ -63,8 +64,10 @@ def test_the_printed_lines_work_with_keys_and_tls(tmp_path: Path, tls: bool, key
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:
-        until(lambda: "Ctrl-C stops" in log.read_text() or process.poll() is not None, 60)
+        until(lambda: "See it work" in log.read_text() or process.poll() is not None, 60)
         said = log.read_text()
+        page = said.splitlines()[-1].removeprefix("See it work: ")
+        assert httpx2.get(page, verify=False).text.startswith("<!doctype html>")
         assert f"{'https' if tls else 'http'}://127.0.0.1:{ports[1]} speaks OpenAI's API" in said
         lines = [line.strip() for line in said.splitlines() if line.strip().startswith("curl ")]
         assert len(lines) >= 2

@@ -15,7 +15,7 @@ from serve.routing.cell import Cell
 from serve.routing.outcome import Outcome
 from serve.routing.policy import Decision, Wish, choose
 from serve.routing.prefix import Prefix
-from tests.serve.ledger.box import LANES, READY, TABLE, Box, learner, serve, trace
+from tests.serve.ledger.box import LANES, READY, TABLE, TASKS, Box, learner, serve, trace
 
 _ROUNDS, _NUMBER = 5, 2000
 
@@ -58,6 +58,7 @@ def main() -> None:
     _report("a choice", rounds, lambda each: each.choices)
     _report("a lesson", rounds, lambda each: each.lessons)
     print(f"a choice, again and again: {_again() * 1e6:.1f} us of CPU")  # noqa: T201
+    print(f"the first choice of a cell: {_first() * 1e6:.1f} us of CPU (median)")  # noqa: T201
 
 
 def _again() -> float:
@@ -68,6 +69,19 @@ def _again() -> float:
     number = 10_000
     timed = timeit.Timer(lambda: policy.decide(cell, table, READY, None), timer=time.process_time)
     return min(timed.repeat(_ROUNDS, number)) / number
+
+
+def _first() -> float:
+    """Seconds of CPU of a choice in a cell that nobody asked in yet, where its expectations have to be pooled first."""
+    policy = learner(0)
+    serve(policy, Box(random.Random(0)), trace(random.Random(0), 1000))
+    taken = []
+    for cell in (Cell(f"x{number}", task, "chat", False) for number in range(200) for task in TASKS):
+        table = choose(cell, TABLE, LANES, READY, Wish())
+        started = time.process_time()
+        policy.decide(cell, table, READY, None)
+        taken.append(time.process_time() - started)
+    return statistics.median(taken)
 
 
 def _report(name: str, rounds: list[Timed], times: Callable[[Timed], list[float]]) -> None:

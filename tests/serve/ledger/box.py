@@ -28,6 +28,7 @@ LANES = (
 READY = dict.fromkeys((lane.name for lane in LANES), "http://engine")
 LANGUAGES = ("en", "zh-Hans", "de", "ja", "ru", "da", "es", "ar")
 TASKS = ("prose", "code", "json", "translation", "edit")
+CELLS = tuple(Cell(language, task, "chat", False) for language in LANGUAGES for task in TASKS)
 
 # Log-odds of a draft's acceptance: of the lane in the language, and of the task.
 _LANGUAGE = {
@@ -41,6 +42,8 @@ DEAR = {"body": 0.025, "mtp": 0.045, "eagle3": 0.043}
 """Drafting is dear: the body is the best lane in about half of the cells."""
 USELESS = {"body": 0.025, "mtp": 0.080, "eagle3": 0.080}
 """Drafting rarely pays."""
+MIXED = {"body": 0.025, "mtp": 0.036, "eagle3": 0.052}
+"""One drafter is cheap, the other dear."""
 _SLOPE = {"body": 0.10, "mtp": 0.15, "eagle3": 0.16}
 
 
@@ -58,12 +61,17 @@ class Policy(Protocol):
 
 @dataclass
 class Box:
-    """The truth, which may change in the middle; `strange` boxes have other drafters, by so many log-odds."""
+    """The truth, which may change in the middle; `strange` boxes have other drafters, by so many log-odds.
+
+    In `peculiar` ones each cell differs besides from what its language and its task add up to.
+    """
 
     rng: random.Random
     scatter: float = 0.08
     steps: dict[str, float] = field(default_factory=lambda: FAST)
     strange: float = 0.0
+    peculiar: float = 0.0
+    own: dict[tuple[str, Cell], float] = field(default_factory=dict)
     off: dict[tuple[str, str], float] = field(default_factory=dict)
     shift: dict[str, float] = field(default_factory=lambda: {"mtp": 0.0, "eagle3": 0.0})
 
@@ -71,6 +79,9 @@ class Box:
         if self.strange:
             names = [(lane.name, each) for lane in LANES[1:] for each in (*LANGUAGES, *TASKS)]
             self.off = {name: self.rng.gauss(0, self.strange) for name in names}
+        if self.peculiar:
+            places = [(lane.name, cell) for lane in LANES[1:] for cell in CELLS]
+            self.own = {place: self.rng.gauss(0, self.peculiar) for place in places}
 
     def length(self, lane: Lane, cell: Cell, off: float = 0.0) -> float:
         share = self._share(lane, cell, off) if lane.drafts else 0.0
@@ -100,9 +111,26 @@ class Box:
         counts = Acceptance(steps, steps * lane.draft_tokens, sum(accepted), tuple(accepted))
         return counts, steps * self.step(lane, batch) * factor
 
+    def finished(self, lane: Lane, cell: Cell, batch: int, tokens: int, decision: Decision | None = None) -> Outcome:
+        """What a lane would tell of a request."""
+        acceptance, spent = self.outcome(lane, cell, batch, tokens)
+        return _OUTCOME._replace(
+            cell=cell,
+            decision=decision or Decision(lane.name, "learned", ()),
+            drafted=lane.drafts,
+            acceptance=acceptance,
+            generation_time=spent,
+            completion_tokens=tokens,
+        )
+
+    def served(self, cell: Cell, batch: int, tokens: int, lane: str, reason: str) -> "Served":
+        """Note what a request takes on each lane, in expectation."""
+        return Served(cell, tokens, lane, reason, {each.name: tokens / self.rate(each, cell, batch) for each in LANES})
+
     def _share(self, lane: Lane, cell: Cell, off: float) -> float:
         odds = _LANGUAGE[lane.name][LANGUAGES.index(cell.language)] + _TASK[lane.name][TASKS.index(cell.task)]
         odds += self.off.get((lane.name, cell.language), 0.0) + self.off.get((lane.name, cell.task), 0.0)
+        odds += self.own.get((lane.name, cell), 0.0)
         return 1 / (1 + math.exp(-(odds + off + self.shift[lane.name])))
 
 
@@ -155,19 +183,8 @@ def serve(
             decision = choose(cell, TABLE, LANES, {"body", "mtp", "eagle3"}, Wish())
             decision = policy.decide(cell, decision, READY, None)
             lane = next(lane for lane in LANES if lane.name == decision.lane)
-            acceptance, spent = box.outcome(lane, cell, batch, tokens)
-            policy.observe(
-                _OUTCOME._replace(
-                    cell=cell,
-                    decision=decision,
-                    drafted=lane.drafts,
-                    acceptance=acceptance,
-                    generation_time=spent,
-                    completion_tokens=tokens,
-                )
-            )
-        seconds = {each.name: tokens / box.rate(each, cell, batch) for each in LANES}
-        served.append(Served(cell, tokens, lane.name, decision.reason, seconds))
+            policy.observe(box.finished(lane, cell, batch, tokens, decision))
+        served.append(box.served(cell, batch, tokens, lane.name, decision.reason))
     return served
 
 

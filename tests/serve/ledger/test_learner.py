@@ -80,6 +80,7 @@ def decide(learned: Learner, ready: Collection[str] = frozenset(ALL), prefix: Pr
 
 
 RATES = {"body": 40.0, "mtp": 70.0, "eagle3": 55.0}
+CLOSE = {"body": 40.0, "mtp": 70.0, "eagle3": 67.0}
 
 
 def test_takes_the_lane_that_was_fastest_and_says_why() -> None:
@@ -121,12 +122,12 @@ def test_observing_it_says_what_it_would_have_done() -> None:
 
 
 def test_tries_other_lanes_within_its_budget_and_says_how_likely_that_was() -> None:
-    learned = teach(policy(exploration=0.01), RATES)
+    learned = teach(policy(exploration=0.01), CLOSE)
     decisions = [decide(learned) for _ in range(3000)]
     tried = [each for each in decisions if each.reason == "explored"]
-    assert 0.01 < len(tried) / len(decisions) < 0.05
-    assert all(each.weighing and each.weighing.propensity < 0.1 for each in tried)
-    lost = sum(70 / RATES[each.lane] - 1 for each in tried)
+    assert 0.01 < len(tried) / len(decisions) < 0.3
+    assert all(each.weighing and each.weighing.propensity < 0.4 for each in tried)
+    lost = sum(70 / CLOSE[each.lane] - 1 for each in tried)
     assert lost < 6.3 + 0.011 * len(decisions)
 
 
@@ -176,7 +177,7 @@ def test_holds_an_answer_against_the_body_in_the_company_that_it_had() -> None:
 
 
 def test_one_seed_gives_the_same_decisions() -> None:
-    one, other = (teach(policy(exploration=0.05), RATES) for _ in range(2))
+    one, other = (teach(policy(exploration=0.05), CLOSE) for _ in range(2))
     lanes = [decide(one).lane for _ in range(200)]
     assert lanes == [decide(other).lane for _ in range(200)]
     assert len(set(lanes)) > 1

@@ -175,3 +175,38 @@ def test_prefers_what_is_learned_to_a_table_that_is_wrong(
                 client.post("/v1/chat/completions", json=CHAT, headers={"x-polydraft-lane": lane})
         lessons(client, 12)
         assert set(ask(client, 10)) == {"mtp"}
+
+
+def test_a_stored_response_in_another_language_corrects_the_turn_that_goes_on_from_it(
+    loop: double.Loop, body: double.Engine, mtp: double.Engine
+) -> None:
+    said = "Gerne erkläre ich dir, wie das mit den beiden Modellen zusammenhängt und warum es so ist."
+    output = [{"type": "message", "content": [{"type": "output_text", "text": said}]}]
+
+    async def answer(exchange: double.Exchange) -> None:
+        await exchange.whole({"id": "resp_1", "object": "response", "status": "completed", "output": output})
+
+    question = {"input": "And why is the sea as blue as the sky above it?"}
+    with learning(loop, body, mtp) as client:
+        body.behaviour = mtp.behaviour = answer
+        first = client.post("/v1/responses", json={"input": CHAT["messages"][0]["content"]})
+        assert first.headers["x-polydraft-language"] == "en"
+        onward = {**question, "previous_response_id": "resp_1"}
+        double.until(lambda: client.post("/v1/responses", json=onward).headers["x-polydraft-language"] == "de")
+        assert client.post("/v1/responses", json=question).headers["x-polydraft-language"] == "en"
+
+
+def test_one_seed_sends_the_same_requests_to_the_same_lanes(
+    loop: double.Loop, body: double.Engine, mtp: double.Engine
+) -> None:
+    runs = []
+    for _ in range(2):
+        with learning(loop, body, mtp, exploration=0.2, seed=7) as client:
+            mtp.behaviour = generating(0.95, 20)
+            lanes = []
+            for number in range(1, 41):
+                lanes += ask(client, 1)
+                lessons(client, number)
+        runs.append(lanes)
+    assert runs[0] == runs[1]
+    assert set(runs[0]) == {"body", "mtp"}

@@ -1,5 +1,6 @@
 """The page's paths over real sockets: the stream of what is new, its bounds, and what a click asks for."""
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -13,6 +14,7 @@ import httpx2
 import pytest
 
 from serve.page import files, live
+from serve.page.view import View
 from serve.routing.lane import Lane
 from serve.routing.policy import Candidate, Row
 from serve.security import keyfile, keys
@@ -23,7 +25,7 @@ CHAT = "/v1/chat/completions"
 CHINESE = {"messages": [{"role": "user", "content": "请用中文告诉我什么是计算机程序。"}]}
 ENGLISH = {"messages": [{"role": "user", "content": "Please tell me what a computer program is."}]}
 TABLE = (
-    Row("zh", "*", (Candidate("mtp", 2.5, 90.0), Candidate("body", None, 60.0))),
+    Row("zh", "*", (Candidate("mtp", 2.5, 90.0), Candidate("body", None, 60.0)), "a box of the kind, 2026-11-22"),
     Row("*", "*", (Candidate("body"), Candidate("mtp"))),
 )
 
@@ -84,9 +86,8 @@ def test_numbers_are_those_of_the_metrics(url: str) -> None:
         for lane, cell in row["cells"].items():
             labels = {"lane": lane, "language": row["language"]}
             assert cell["requests"] == metric(text, "polydraft_requests_total", **labels)
-            assert cell["tokens"] == metric(text, "polydraft_completion_tokens_total", **labels)
-            if cell["rate"]:
-                mean = metric(text, "polydraft_decode_rate_sum", **labels) / cell["timed"]
+            if cell["measured"]:
+                mean = metric(text, "polydraft_decode_rate_sum", **labels) / cell["measured"]
                 assert cell["rate"]["value"] == pytest.approx(mean, abs=0.001)
     mtp = next(lane for lane in state["lanes"] if lane["name"] == "mtp")
     steps = metric(text, "polydraft_num_spec_steps_total", lane="mtp")
@@ -98,8 +99,8 @@ def test_a_decision_is_explained_with_the_numbers_it_was_made_from(url: str) -> 
     httpx2.post(url + CHAT, json=CHINESE)
     explained = httpx2.get(f"{url}/v1/live/decisions/1").json()
     assert explained["candidates"] == [
-        {"lane": "mtp", "length": 2.5, "rate": 90.0},
-        {"lane": "body", "length": None, "rate": 60.0},
+        {"lane": "mtp", "acceptance_length": 2.5, "decode_rate": 90.0},
+        {"lane": "body", "acceptance_length": None, "decode_rate": 60.0},
     ]
     assert (explained["steps"], explained["drafted"], explained["accepted"]) == (6, 12, 8)
     assert "计算机" not in json.dumps(explained, ensure_ascii=False)
@@ -117,16 +118,56 @@ def test_with_the_policy_that_learns_a_decision_shows_what_was_believed(loop: Lo
     assert sum(each["share"] for each in learned["estimates"]) == pytest.approx(1, abs=0.001)
     [asked] = cell["cells"]
     assert asked["requests"] == 6
-    assert asked["estimate"]["low"] < asked["estimate"]["rate"] < asked["estimate"]["high"]
+    assert asked["estimate"]["low"] < asked["estimate"]["decode_rate"] < asked["estimate"]["high"]
 
 
 def test_a_cell_says_how_its_drafts_fared(url: str) -> None:
     httpx2.post(url + CHAT, json=CHINESE)
     cell = httpx2.get(f"{url}/v1/live/cells/zh-Hans/mtp").json()
     assert (cell["per_position"], cell["steps"]) == ([5, 3], 6)
-    assert cell["length"] == pytest.approx(1 + 8 / 6, abs=0.001)
+    assert cell["length"]["value"] == pytest.approx(1 + 8 / 6, abs=0.001)
+    assert cell["length"]["low"] is None
     assert len(cell["history"]) == 1
-    assert cell["table"] == {"lane": "mtp", "length": 2.5, "rate": 90.0}
+    assert cell["source"] == "a box of the kind, 2026-11-22"
+    assert cell["table"] == [
+        {"lane": "mtp", "acceptance_length": 2.5, "decode_rate": 90.0},
+        {"lane": "body", "acceptance_length": None, "decode_rate": 60.0},
+    ]
+
+
+def test_a_row_says_which_lane_a_request_would_get_now(url: str, mtp: Engine) -> None:
+    httpx2.post(url + CHAT, json=ENGLISH)
+    with listening(url) as events:
+        state = next(events)
+        assert {row["language"]: row["next"] for row in state["languages"]} == {"en": "body", "zh": "mtp"}
+        mtp.healthy = False
+        until(lambda: httpx2.get(f"{url}/readyz").json()["lanes"]["mtp"] is False)
+        now = [next(events), next(events)][1]
+    assert {row["language"]: row["next"] for row in now["languages"]} == {"en": "body", "zh": "body"}
+
+
+def test_engines_say_how_long_an_answer_may_be(url: str) -> None:
+    with listening(url) as events:
+        until(lambda: [each["max_model_len"] for each in next(events)["engines"]] == [300_000, 300_000])
+
+
+def test_one_fault_does_not_stop_every_page(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[int] = []
+
+    def state() -> dict[str, Any]:
+        told.append(len(told))
+        if 1 <= told[-1] <= 3:
+            raise RuntimeError("a fault made on purpose")
+        return {"told": told[-1]}
+
+    async def read() -> list[bytes]:
+        streams = live.Live(View((), time.time), state, interval=0.01)
+        events = streams.listen()
+        return [await asyncio.wait_for(anext(events), 5) for _ in range(3)]
+
+    blocks = asyncio.run(read())
+    assert [b'"told":%d' % number in block for number, block in zip((0, 4, 5), blocks, strict=True)] == [True] * 3
+    assert sum("made on purpose" in str(record.exc_info) for record in caplog.records) == 1
 
 
 @pytest.mark.parametrize(
@@ -172,6 +213,7 @@ def test_the_page_is_small_and_asks_for_nothing_from_elsewhere() -> None:
     ours = [name for name in shipped if name.endswith(".js") and "uPlot" not in name]
     for name in ours:
         text = shipped[name].content.decode()
+        assert max(map(len, text.splitlines())) <= 120
         assert not any(
             word in text for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "http")
         )

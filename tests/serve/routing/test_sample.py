@@ -109,3 +109,36 @@ def test_an_escape_that_was_cut_is_no_obstacle() -> None:
         sample = Sample()
         sample.add(raw[: rng.randrange(3000, len(raw))])
         assert sample.repeats()
+
+
+def responding(text: str) -> Sample:
+    """A stream of responses: what was asked for comes first, and is longer than what is kept; then thoughts."""
+    begun: dict[str, object] = {"response": {"id": "resp_7", "instructions": "Answer in English, please. " * 400}}
+    events = [(f"response.{name}", begun) for name in ("created", "in_progress")]
+    events += [
+        ("response.reasoning_text.delta", {"delta": each}) for each in ("The user ", "wants an ", "answer. ") * 9
+    ]
+    events += [
+        ("response.output_text.delta", {"content_index": 0, "delta": text[at : at + 5], "item_id": "m"})
+        for at in range(0, len(text), 5)
+    ]
+    sample = Sample()
+    for name, event in events:
+        sample.add(f"event: {name}\ndata: {json.dumps({**event, 'type': name}, separators=(',', ':'))}\n\n".encode())
+    return sample
+
+
+def test_reads_what_a_response_said_and_not_what_was_asked_or_thought() -> None:
+    sample = responding("Gerne erkläre ich dir, wie das mit den beiden Modellen zusammenhängt.")
+    assert (sample.language(IDENTIFY), sample.response) == ("de", "resp_7")
+
+
+def test_reads_a_whole_response() -> None:
+    sample, said = Sample(), "Gerne erkläre ich dir, wie das mit den beiden Modellen zusammenhängt."
+    output = [{"type": "message", "content": [{"type": "output_text", "text": said}]}]
+    sample.add(json.dumps({"id": "resp_8", "output": output}, separators=(",", ":")).encode())
+    assert (sample.language(IDENTIFY), sample.response) == ("de", "resp_8")
+
+
+def test_a_chats_answer_isnt_stored() -> None:
+    assert streamed(PROSE).response is None

@@ -52,7 +52,7 @@ def test_is_less_sure_of_a_load_that_it_never_saw() -> None:
 def test_with_nothing_seen_a_lane_is_anybodys_guess() -> None:
     belief = fit_lane(Sums(), fit_box([Sums()])).predict(features(1, 0))
     assert belief.mean == pytest.approx(math.log(0.03))
-    assert belief.variance == pytest.approx(1.5**2 + 0.3**2)
+    assert belief.variance == pytest.approx(1.5**2 + 0.6**2)
 
 
 def test_slower_moves_the_expectation_and_nothing_else() -> None:

@@ -55,3 +55,15 @@ def test_forgets_the_oldest_conversations() -> None:
         turns.heard(conversation, "en", "da")
     assert len(turns) == 4096
     assert turns.corrected(0, EN) == EN
+
+
+def test_a_conversation_that_goes_on_under_another_name_stays_corrected() -> None:
+    turns = Turns()
+    turns.heard(1, "en", "da")
+    turns.followed(1, 2)
+    assert turns.corrected(2, EN).language == "da"
+    turns.heard(2, "da", "da")  # it was right because it was corrected
+    turns.followed(2, 3)
+    assert turns.corrected(3, EN).language == "da"
+    turns.followed(9, 10)
+    assert turns.corrected(10, EN) == EN

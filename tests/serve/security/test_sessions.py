@@ -8,15 +8,15 @@ import httpx2
 import pytest
 
 from serve.security import keyfile, keys
-from serve.security.sessions import COOKIE, LIFETIME, Sessions
+from serve.security.sessions import LIFETIME, Sessions, cookie_of
 from tests.serve.double import Engine, until
 from tests.serve.security.conftest import CHAT, PAYLOAD, Keyed, Start, with_keys
 
 ALICE = keys.made("alice", "a-key-that-is-long-enough-0123456789")
 
 
-def cookie(value: str) -> list[tuple[bytes, bytes]]:
-    return [(b"host", b"box:8000"), (b"cookie", f"a=b; {COOKIE}={value}; c=d".encode())]
+def cookie(value: str, host: bytes = b"box:8000") -> list[tuple[bytes, bytes]]:
+    return [(b"host", host), (b"cookie", f"a=b; polydraft_session_8000={value}; c=d".encode())]
 
 
 class Clock:
@@ -53,6 +53,22 @@ def test_a_cookie_is_of_no_use_to_other_pages() -> None:
         (b"sec-fetch-site", b"cross-site"),
     ):
         assert sessions.holder([*head, header], [ALICE]) is None
+
+
+def test_routers_of_one_host_have_cookies_of_their_own() -> None:
+    """Browsers don't tell a host's ports apart: with one name the second log-in would end the first."""
+    names = [cookie_of(host) for host in (b"box:8000", b"box:8001", b"box", b"[::1]:8000", b"[::1]")]
+    assert names == [
+        "polydraft_session_8000",
+        "polydraft_session_8001",
+        "polydraft_session",
+        "polydraft_session_8000",
+        "polydraft_session",
+    ]
+    sessions = Sessions(Clock())
+    value = sessions.open(ALICE)
+    assert sessions.holder(cookie(value, b"box:8001"), [ALICE]) is None
+    assert sessions.holder(cookie(value, b"other:8000"), [ALICE]) == "alice"
 
 
 def test_too_many_sessions_end_the_oldest() -> None:
@@ -115,6 +131,18 @@ def test_a_log_in_that_fails_gives_no_cookie(
     assert refused.status_code == status
     assert "set-cookie" not in refused.headers
     assert keyed.key not in json.dumps(refused.json())
+
+
+def test_behind_a_proxy_that_speaks_https_the_cookie_is_secure_where_it_is_said_so(
+    start: Start, tmp_path: Path
+) -> None:
+    claimed = {"x-forwarded-proto": "https"}
+    for told in (False, True):
+        folder = tmp_path / str(told)
+        folder.mkdir()
+        with with_keys(start, folder, behind_tls=told) as router, router.client() as page:
+            answer = page.post("/v1/session", json={"key": router.key}, headers=claimed)
+            assert ("secure" in answer.headers["set-cookie"].lower()) is told
 
 
 def test_a_removed_key_ends_its_sessions(start: Start, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -36,18 +37,35 @@ def test_shows_what_the_router_would_do_and_what_that_is_worth(tmp_path: Path) -
         assert said in subprocess.run(judged, capture_output=True, text=True, check=True).stdout
 
 
-def test_stopped_before_the_first_answer_it_says_that_there_was_none(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("speed", "said"),
+    [("0.1", "no answer was complete"), ("100", "of the oracle's")],
+    ids=["before the first answer", "among many"],
+)
+def test_ctrl_c_ends_it_with_what_came_until_then(monkeypatch: pytest.MonkeyPatch, speed: str, said: str) -> None:
     monkeypatch.setenv("POLYDRAFT_DRAIN_TIMEOUT", "1")
-    command = [sys.executable, "-m", "serve", "sim", "gb10", "--body", "seed", "--requests", "5", "--speed", "0.1"]
-    with subprocess.Popen([*command, "--port", str(free_port())], stdout=subprocess.PIPE, text=True) as running:
+    command = [sys.executable, "-m", "serve", "sim", "gb10", "--body", "seed", "--requests", "50000", "--speed", speed]
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*command, "--port", str(free_port())], stdout=pipe, stderr=pipe, text=True) as running:
         assert running.stdout
         while "simulated gb10" not in running.stdout.readline():
             assert running.poll() is None
-        time.sleep(0.5)
+        time.sleep(3 if speed == "100" else 0.5)
         running.send_signal(signal.SIGINT)
-        said, _ = running.communicate(timeout=60)
-    assert running.returncode == 0
-    assert "no answer was complete" in said
+        shown, wrong = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert said in shown
+    assert "Traceback" not in wrong
+
+
+def test_a_port_that_is_taken_names_the_flag() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "serve", "sim", "gb10", "--port", str(port)]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 2
+    said = f"polydraft: can't listen on 127.0.0.1, port {port} (Address already in use); choose another --port\n"
+    assert ran.stderr == said
 
 
 def test_teaches_the_real_routers_ledger_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

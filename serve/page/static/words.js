@@ -1,0 +1,73 @@
+// Writes numbers, times and names as people read them.
+
+const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const tongues = new Intl.DisplayNames(["en"], { type: "language" });
+const since = new Intl.RelativeTimeFormat("en");
+
+export const whole = (value) => plain.format(value);
+export const decimal = (value, digits = 1) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+export const times = (value) => `${value >= 10 ? value.toFixed(0) : value.toFixed(2)}×`;
+export const percent = (share) => `${decimal(share * 100)} %`;
+export const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
+export const count = (number, one, many = `${one}s`) => `${whole(number)} ${number === 1 ? one : many}`;
+
+// A span of time that ended now: "9 minutes ago".
+export function ago(seconds) {
+  for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
+    if (seconds >= size) return since.format(-Math.floor(seconds / size), unit);
+  }
+  return "just now";
+}
+
+export function language(tag) {
+  if (tag === "und") return "can’t tell";
+  try {
+    return tongues.of(tag) ?? tag;
+  } catch {
+    return tag;
+  }
+}
+
+const TASKS = { prose: "prose", code: "code", json: "JSON", translation: "translation", edit: "editing a text" };
+export const task = (name) => TASKS[name] ?? name;
+
+const REASONS = {
+  measured: "fastest for this language in the measured table",
+  sampling: "a setting of the request only works without a drafter",
+  forced: "this lane was asked for",
+  fallback: "the preferred lane wasn’t available",
+  held: "its engine holds the stored response",
+  any: "nothing to generate",
+  learned: "fastest by what this box has learned",
+  explored: "tried out, to learn whether it is faster",
+  kept: "its engine has this conversation in memory",
+  guarded: "drafters lost too much time here lately",
+};
+
+// Why a lane was chosen for a request in a language.
+export function because(reason, tag) {
+  if (reason !== "default") return REASONS[reason] ?? reason;
+  const what = tag === "und" ? "this language" : language(tag);
+  return `${what} was not measured here yet, so it gets the lane that is set for such languages`;
+}
+
+const ENDS = {
+  complete: "answered",
+  aborted: "stopped by the client",
+  failed: "engine failed",
+  refused: "refused by the engine",
+  rejected: "refused by the router",
+};
+export const ended = (end) => ENDS[end] ?? end;
+
+const METHODS = {
+  mtp: "multi-token prediction: a small part that was trained along with the model guesses ahead",
+  eagle3: "EAGLE-3: a small network that was trained later reads the model’s inner state and guesses ahead",
+};
+
+export function drafter(lane) {
+  if (!lane.method) return "no drafter, one token a step";
+  return `${lane.method} drafter, guesses ${count(lane.draft_tokens, "token")} a step`;
+}
+export const method = (lane) => METHODS[lane.method] ?? "";
+export const named = (lane) => (lane.method ? lane.name : `none (${lane.name})`);

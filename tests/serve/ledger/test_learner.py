@@ -158,6 +158,15 @@ def test_says_that_a_drafter_was_turned_away_and_not_that_a_prefix_was_kept() ->
     assert (turned_away.lane, turned_away.reason) == ("body", "guarded")
 
 
+def test_says_which_drafters_the_guard_bars_and_what_is_expected_of_each() -> None:
+    learned = teach(policy(), {"body": 40.0, "mtp": 43.0, "eagle3": 20.0})
+    learned.observe(long_answer(20.0, decide(learned)))
+    estimates, barred = learned.barred(EN, ALL)
+    assert [each.lane for each in estimates] == ["body", "mtp", "eagle3"]
+    assert barred == {"mtp", "eagle3"}
+    assert learned.barred(EN, {"body": "http://one"})[1] == frozenset()
+
+
 def test_holds_an_answer_against_the_body_in_the_company_that_it_had() -> None:
     learned = policy()
     for _ in range(12):

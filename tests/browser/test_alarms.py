@@ -1,0 +1,52 @@
+"""What the page says of the guard and of drift: its own module, run where it runs."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.serve import double
+from tests.serve.double import Engine, Loop
+from tests.serve.page.test_live import lanes
+
+NOW = 1_000_000.0
+MTP = {"lane": "mtp", "acceptance_length": 1.6, "decode_rate": 29.0, "low": 25.0, "high": 33.5, "requests": 12}
+BODY = {"lane": "body", "acceptance_length": 1, "decode_rate": 44.0, "low": 43.0, "high": 45.0, "requests": 0}
+LOST = {"language": "en", "task": "prose", "requests": 200, "lost": 0.012, "barred": [], "bare": BODY}
+DRIFT = {"at": NOW - 540, "lane": "mtp", "language": "zh-Hans", "what": "acceptance", "change": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({"guard": None}, "Nothing is learned here and nothing tried"),
+        ({"guard": {"allowed": 0.02, "cells": []}}, "Nothing was lost in any language. No drafter is barred now."),
+        ({"guard": {"allowed": 0.02, "cells": [LOST]}}, "Most was lost in English, prose: 1.2 % of the last 200"),
+        (
+            {"guard": {"allowed": 0.02, "cells": [{**LOST, "barred": [MTP]}]}},
+            "Barred now in English, prose: mtp (29.0 tokens a second expected, 25.0 to 33.5, beside 44.0 without",
+        ),
+        (
+            {"guard": None, "drifts": [DRIFT]},
+            "9 minutes ago): lane mtp in Simplified Chinese guesses 0.50 times as well",
+        ),
+        (
+            {"guard": None, "drifts": [{**DRIFT, "language": "*", "what": "step_time", "change": 0.693}]},
+            "lane mtp takes 2.00 times as long a step as it did",
+        ),
+    ],
+    ids=["a table", "nothing lost", "something lost", "barred", "guesses worse", "slower"],
+)
+def test_says_what_is_barred_and_what_changed(
+    browser: Browser, loop: Loop, body: Engine, mtp: Engine, state: dict[str, Any], said: str
+) -> None:
+    with double.router(loop, double.settings(lanes(body, mtp))) as url:
+        page = browser.new_page(bypass_csp=True, locale="en-GB")
+        page.route("**/v1/live", lambda route: route.abort())  # the router's own state would come in between
+        page.goto(url)
+        page.evaluate(
+            """async (state) => (await import("/page/alarms.js")).alarms(state)""", {"at": NOW, "drifts": [], **state}
+        )
+        shown = page.locator("#alarms").text_content() or ""
+        page.close()
+    assert said in shown

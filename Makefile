@@ -1,7 +1,7 @@
 # Every target does its own set-up. `make help` lists them.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-MARKERS ?= not slow
+MARKERS ?= not slow and not docker
 # How many tests run at once that need no engine: most of them wait. A real engine has the machine for itself.
 WORKERS ?= 3
 # What `bench-engine` runs with, and on: the demo's models (toy) or Gemma 4 26B-A4B's shape (real).
@@ -10,12 +10,12 @@ FAMILY ?= real
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help router setup demo test check fast engine-test render bench bench-classify bench-policy bench-relay bench-pages soak bench-engine screenshots lock clean
+.PHONY: help router setup demo test test-docker check fast engine-test render bench bench-classify bench-policy bench-relay bench-pages soak bench-engine screenshots lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-router: .venv/demo  ## install the router's command alone, all that a box with a GPU needs beside Docker
+router: .venv/box  ## install the router's command alone, all that a box with a GPU needs beside Docker
 
 setup: .venv/demo .venv-engine  ## install the router and the CPU engine (demo and test do it by themselves)
 
@@ -26,6 +26,12 @@ test: .venv/test .venv-engine .cache/helm debian-tools  ## run every check and e
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -m "not engine and ($(MARKERS))" -n $(WORKERS) --dist loadfile; failed=$$?; \
 	$(BIN)/python -m pytest -m "engine and ($(MARKERS))" && exit $$failed
+	@echo "NO CONTAINER WAS RUN: those tests take a quarter of an hour and have a target of their own, make test-docker"
+
+# -rs: what was skipped, and why, comes at the end.
+test-docker: .venv/test .venv-engine .cache/release  ## build the images and run them on a Docker engine, which is started if none runs
+	@$(BIN)/python tests/get_tools.py docker
+	@$(BIN)/python -m pytest -m docker -rs
 
 check: .venv/test .cache/helm  ## run the static checks: format, lint, types, import contract, rendered files
 	@$(BIN)/ruff format --check --quiet --no-cache . && echo "format: ok"
@@ -36,10 +42,10 @@ check: .venv/test .cache/helm  ## run the static checks: format, lint, types, im
 	@$(BIN)/polydraft render --check && echo "rendered files: ok"
 
 fast: .venv/test .cache/helm debian-tools  ## run the tests that need no engine
-	@$(BIN)/python -m pytest -m "not engine and not slow" -n $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest -m "not engine and not slow and not docker" -n $(WORKERS) --dist loadfile
 
 engine-test: .venv/test .venv-engine debian-tools  ## run the tests that need the real engine
-	@$(BIN)/python -m pytest -m "engine and not slow"
+	@$(BIN)/python -m pytest -m "engine and not slow and not docker"
 
 render: .venv/demo .cache/helm  ## write compose/, k8s/values/ and k8s/manifests/ from the profiles
 	@$(BIN)/polydraft render
@@ -73,7 +79,8 @@ lock:  ## resolve the locks again (needs uv)
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build -o images/router/requirements.txt
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra otel -o images/router/requirements-otel.txt
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra redis -o images/router/requirements-redis.txt
-	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --group test --extra otel --extra redis -o tests/requirements.txt
+	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra docker -o images/router/requirements-docker.txt
+	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --group test --extra otel --extra redis --extra docker -o tests/requirements.txt
 	uv pip compile tests/requirements-checkov.in --generate-hashes --python-version 3.11 --no-header -q -o tests/requirements-checkov.txt
 
 clean:  ## remove everything that was installed or built here
@@ -89,6 +96,10 @@ clean:  ## remove everything that was installed or built here
 	@echo "installing the router (a minute) ..."
 	@$(BIN)/pip install -qq --require-hashes -r images/router/requirements.txt
 	@$(BIN)/pip install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/box: images/router/requirements-docker.txt .venv/demo
+	@$(BIN)/pip install -qq --require-hashes -r images/router/requirements-docker.txt
 	@touch $@
 
 .venv/test: tests/requirements.txt .venv/demo

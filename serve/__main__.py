@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import json
 import logging
 import os
 import sys
@@ -15,17 +14,14 @@ import aiohttp
 import typer
 import uvloop
 
-from serve import __version__, app, bench_commands, key_commands, server, settings
+from serve import __version__, app, bench_commands, key_commands, server, settings, up_commands
 from serve.bench_commands import KeyFile, router_at
 from serve.deploy import manifests, memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
 from serve.deploy import render as rendering
-from serve.deploy import up as running
 from serve.deploy.bundle import collect
 from serve.deploy.doctor import examine, finding, look, trials
-from serve.deploy.engine_args import Address
-from serve.deploy.profile import FIRST_ENGINE_PORT
 from serve.deploy.reading import CARDS, MEMORY, healthy, take
 from serve.deploy.rollback import rollback
 from serve.errors import ConfigError
@@ -64,30 +60,8 @@ def serve() -> None:
     uvloop.run(_serve(settings.read()))
 
 
-@cli.command(short_help="Run engines and router of a profile without a GPU, here.")
-def up(
-    profile: Annotated[str, typer.Argument(help="A profile's name, such as cpu.")],
-    host: Annotated[str, typer.Option(help="Address of the router.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
-    engine_port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Port of the first engine; the others follow.")
-    ] = FIRST_ENGINE_PORT,
-    vllm: Annotated[Path, typer.Option(help="vLLM's command.")] = ROOT / ".venv-engine/bin/vllm",
-) -> None:
-    """Run a profile's engines and the router on this machine, without Docker. Example: polydraft up cpu"""
-    wanted, logs = profiles.load_named(profile), ROOT / f".cache/logs/{profile}-{port}"
-    given = {name.removeprefix(settings.PREFIX).lower(): value for name, value in wanted.router_environment().items()}
-    own = settings.read(model=given["model"], lanes=json.loads(given["lanes"]), table=json.loads(given["table"]))
-    place = running.Place(
-        root=ROOT,
-        vllm=vllm.absolute(),
-        logs=logs,
-        router=Address(host, port),
-        engine_port=engine_port,
-        tls=own.tls_cert_file is not None,
-        keyed=own.keys_file is not None,
-    )
-    raise typer.Exit(asyncio.run(running.up(wanted, place, _say)))
+cli.command(short_help="Run engines and router of a profile on this machine.")(up_commands.up)
+cli.command(short_help="End a profile's containers.")(up_commands.down)
 
 
 @cli.command()
@@ -189,7 +163,7 @@ def support_bundle(
     _say(f"{output}: {', '.join(files)}. Look before you send it.")
 
 
-@cli.command(short_help="Write compose/ and k8s/ from the profiles.")
+@cli.command(hidden=True)  # as `version`: who changes profiles finds it in the docs
 def render(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; fail if a file isn't what would be written.")

@@ -1,10 +1,11 @@
-"""What all tests share: no time limit on a made-up example, and fixtures of engine doubles on a loop in a thread."""
+"""What all tests share: no time limit on a made-up example, engine doubles on a loop in a thread, a Docker engine."""
 
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
+from tests import docker_engine
 from tests.serve import double
 
 # How long an example takes depends on what else the machine does.
@@ -29,3 +30,14 @@ def body(loop: double.Loop) -> Iterator[double.Engine]:
 def mtp(loop: double.Loop) -> Iterator[double.Engine]:
     with double.engine(loop) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def daemon() -> Iterator[None]:
+    """A Docker engine that answers, and the images' base; without one the test is skipped, with the reason."""
+    try:
+        with docker_engine.running():
+            docker_engine.base()
+            yield
+    except docker_engine.Missing as why:
+        pytest.skip(f"NO CONTAINER RUNS: {why}")

@@ -1,7 +1,8 @@
 """Installs what tests need of Debian: a browser, fonts, Node, a Redis. `python tests/get_tools.py`, before pytest.
 
-Where it mayn't (another system, not root), it says which command would, and those tests skip. None of the packages
-starts a service.
+With `docker` it is a Docker engine, and what makes a base for images, where no engine answers. Where it mayn't (another
+system, not root), it says which command would, and those tests skip. None of the packages starts a service, but for
+Docker where there is systemd.
 """
 
 import os
@@ -20,12 +21,14 @@ PACKAGES = {
     "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc": "fonts-noto-cjk",  # the page's Chinese and Japanese
 }
 """Debian's packages by the program, or the file, that each is there for."""
+DOCKER = {"dockerd": "docker.io", "iptables": "iptables", "debootstrap": "debootstrap"}
 
 
-def main() -> None:
+def main(*words: str) -> None:
     """Install what is missing. Fails at nothing: a test that lacks something says so itself."""
     say = sys.stdout.write
-    missing = sorted(package for wanted, package in PACKAGES.items() if not _there(wanted))
+    wished = PACKAGES if "docker" not in words else {} if _engine() else DOCKER
+    missing = sorted(package for wanted, package in wished.items() if not _there(wanted))
     if not missing:
         return
     wanted = f"apt-get install {' '.join(missing)}"
@@ -43,6 +46,12 @@ def _there(wanted: str) -> bool:
     return Path(wanted).is_file() if wanted.startswith("/") else shutil.which(wanted) is not None
 
 
+def _engine() -> bool:
+    if shutil.which("docker") is None:
+        return False
+    return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
+
+
 def _run(*words: str) -> str:
     """Run apt-get; gives what it complains of if it fails."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
@@ -51,4 +60,4 @@ def _run(*words: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

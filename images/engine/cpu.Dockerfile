@@ -46,8 +46,9 @@ LABEL org.opencontainers.image.title="polydraft-engine-cpu" \
     io.polydraft.plugin="${PLUGIN_VERSION}" \
     io.polydraft.patches="none" \
     io.polydraft.arch="${TARGETARCH}"
+COPY images/engine/entry.py /opt/polydraft/entry.py
 VOLUME /cache
 # The models' paths in the profile start here.
 WORKDIR /opt/polydraft
 USER 2000:0
-ENTRYPOINT ["vllm", "serve"]
+ENTRYPOINT ["python3", "/opt/polydraft/entry.py", "vllm", "serve"]

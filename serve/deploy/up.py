@@ -71,13 +71,10 @@ class Child:
 async def up(profile: Profile, place: Place, say: Say) -> int:
     """Start everything, wait until told to stop, stop everything; return the exit code.
 
-    Raises ConfigError before anything was started if the profile needs a GPU, a port is taken, vLLM isn't installed or
-    the engines don't fit into the memory that is free.
+    The profile's engines may start all at once: that is for CPUs alone. Raises ConfigError before anything was started
+    if a port is taken, vLLM isn't installed or the engines don't fit into the memory that is free.
     """
-    _check(profile, place)
-    planned = memory.plan(profile, memory.free(profile, take(MEMORY, [])))
-    memory.check(planned)
-    say(f"memory: the engines take {planned.held:.1f} of {planned.pool.free:.1f} GiB that are available")
+    planned = _planned(profile, place, say)
     _adopt_orphans()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -94,14 +91,29 @@ async def up(profile: Profile, place: Place, say: Say) -> int:
             say(f"stopped, but {', '.join(left)} is still there" if left else "stopped; no process is left")
 
 
+def preview(profile: Profile, place: Place, say: Say) -> None:
+    """Say what `up` would run, and start nothing; raises ConfigError as `up` does."""
+    planned = _planned(profile, place, say)
+    for engine in profile.served.engines:
+        say(shlex.join([*_assigned(engine_environment(profile)), *_engine_command(profile, engine.name, place)]))
+    say(shlex.join([*_assigned(_router_environment(profile, place, planned.held)), *_router_command()]))
+
+
+def _planned(profile: Profile, place: Place, say: Say) -> memory.Plan:
+    _check(profile, place)
+    planned = memory.plan(profile, memory.free(profile, take(MEMORY, [])))
+    memory.check(planned)
+    say(f"memory: the engines take {planned.held:.1f} of {planned.pool.free:.1f} GiB that are available")
+    return planned
+
+
 async def _run(
     profile: Profile, place: Place, say: Say, stop: asyncio.Event, children: list[Child], held: float
 ) -> int:
     started = time.monotonic()
     place.logs.mkdir(parents=True, exist_ok=True)
     for engine in profile.served.engines:
-        address = Address("127.0.0.1", profile.engine_port(engine.name, place.engine_port))
-        command = [str(place.vllm), "serve", *engine_args(profile, engine.name, address, place.root)]
+        command = _engine_command(profile, engine.name, place)
         children.append(await _start(engine.name, command, engine_environment(profile), place))
         say(f"engine {engine.name}: loading; log in {children[-1].log}")
     router = await _start("router", _router_command(), _router_environment(profile, place, held), place)
@@ -126,11 +138,6 @@ async def _run(
 
 
 def _check(profile: Profile, place: Place) -> None:
-    if profile.host.accelerator != "cpu":
-        raise ConfigError(
-            f"{profile.name}'s engines must start one after another, or they take the whole box down: "
-            f"use docker compose up {profile.name}"
-        )
     if not place.vllm.exists():
         raise ConfigError(f"{place.vllm} isn't there; run `make setup`, or name vLLM's command with --vllm")
     ports = [
@@ -150,16 +157,24 @@ def _adopt_orphans() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def _assigned(environment: Mapping[str, str]) -> list[str]:
+    return ["env", *(f"{key}={value}" for key, value in environment.items())]
+
+
 async def _start(name: str, command: Sequence[str], environment: Mapping[str, str], place: Place) -> Child:
     """Start a child in a session of its own, so that Ctrl-C reaches only us; it ends with us even if we are killed."""
     log = place.logs / f"{name}.log"
-    assignments = [f"{key}={value}" for key, value in environment.items()]
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            "setpriv", "--pdeathsig", "TERM", "env", *assignments, *command,
+            "setpriv", "--pdeathsig", "TERM", *_assigned(environment), *command,
             stdin=DEVNULL, stdout=output, stderr=output, cwd=place.root, start_new_session=True,
         )  # fmt: skip
     return Child(name, process, log)
+
+
+def _engine_command(profile: Profile, engine: str, place: Place) -> list[str]:
+    address = Address("127.0.0.1", profile.engine_port(engine, place.engine_port))
+    return [str(place.vllm), "serve", *engine_args(profile, engine, address, place.root)]
 
 
 def _router_command() -> list[str]:

@@ -1,13 +1,12 @@
 """The images on a real Docker engine: what is built, and what `docker compose up gb10` starts, engines stood in for.
 
-The stand-in speaks vLLM's dialect and has vLLM's command line, so everything but the GPU is wired as on a box. It needs
-Docker with buildx, the base images under their own names (pulled, or made), and for the GPU reservation NVIDIA's
-container toolkit, or an executable `nvidia-container-runtime-hook` that does nothing on the Docker engine's PATH.
+The stand-in speaks vLLM's dialect and has vLLM's command line, so everything but the GPU is wired as on a box. To
+reserve a GPU the Docker engine needs NVIDIA's container toolkit, or what the tests' own one has in its place: an
+executable `nvidia-container-runtime-hook` on its PATH that does nothing.
 """
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,11 +23,9 @@ import pytest
 
 from serve import __version__
 from serve.deploy import pins as pinning
+from tests.docker_engine import BASE, ROOT, docker, inspect
 from tests.serve.double import metric
 
-ROOT = Path(__file__).resolve().parents[2]
-PINS = pinning.load(ROOT / pinning.PINS)
-BASE = PINS.get("bases", "router").subject
 ROUTER, ENGINE, PROJECT = "polydraft-test-router", "polydraft-test-engine", "polydraft-test"
 COMPOSE = Path(sys.executable).with_name("docker-compose")
 CHINESE = "请用中文解释什么是推测解码，以及它为什么能让模型回答得更快。"
@@ -40,29 +37,7 @@ HEALTHCHECK NONE
 ENTRYPOINT ["python", "/opt/stand-in/stand_in.py"]
 """
 
-pytestmark = pytest.mark.docker
-
-
-def docker(*arguments: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, input=given, cwd=ROOT, check=False)
-
-
-def inspect(name: str) -> dict[str, Any]:
-    done = docker("inspect", name)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)[0]
-    return found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def daemon() -> None:
-    if shutil.which("docker") is None:
-        pytest.skip("there is no docker command")
-    done = docker("version", "--format", "{{.Server.Version}}")
-    if done.returncode != 0:
-        pytest.skip(f"no Docker engine answers: {done.stderr.strip().splitlines()[-1]}")
-    if docker("buildx", "version").returncode != 0:
-        pytest.skip("docker has no buildx")
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("daemon")]
 
 
 def test_a_build_refuses_an_unresolved_base_and_says_what_to_do() -> None:
@@ -75,8 +50,6 @@ def test_a_build_refuses_an_unresolved_base_and_says_what_to_do() -> None:
 @pytest.fixture(scope="module")
 def router(daemon: None) -> dict[str, Any]:
     """The router's image, built, as Docker describes it."""
-    if docker("image", "inspect", BASE).returncode != 0:
-        pytest.skip(f"the base isn't here: docker pull {BASE}, or make a stand-in of that name")
     arguments = ["--build-arg", f"BASE_IMAGE={BASE}", "--build-arg", f"POLYDRAFT_VERSION={__version__}"]
     done = docker("build", "-q", "-t", ROUTER, "-f", "images/router/Dockerfile", *arguments, ".")
     assert done.returncode == 0, done.stderr

@@ -88,8 +88,10 @@ def test_a_misspelt_setting_stops_the_start() -> None:
     assert "POLYDRAFT_LANE isn't a setting; did you mean POLYDRAFT_LANES?" in said
 
 
-def test_engines_that_must_start_one_after_another_are_left_to_compose() -> None:
-    assert "docker compose up gb10" in refusal("up", "gb10")
+def test_what_only_processes_or_only_containers_have_is_refused_for_the_others() -> None:
+    assert "--detach, --build: cpu runs without containers" in refusal("up", "cpu", "--detach", "--build")
+    assert "--host: gb10 runs in containers" in refusal("up", "gb10", "--host", "0.0.0.0")
+    assert "cpu has no containers" in refusal("down", "cpu")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ ACCESS_FIELDS = frozenset(
         "task",
         "thinking",
         "lane",
+        "engine",
         "reason",
         "status",
         "end",

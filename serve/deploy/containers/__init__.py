@@ -1,0 +1,1 @@
+"""`polydraft up` and `down` for profiles whose engines run in containers."""

@@ -291,7 +291,7 @@ def test_a_router_that_comes_back_with_other_lanes_is_shown_anew(
         expect(page.get_by_label("Lane").first.locator("option")).to_have_count(3)
     with double.router(loop, double.settings((lanes(body, mtp)[0],)), port=int(url.rpartition(":")[2])):
         expect(page.get_by_label("Lane").first.locator("option")).to_have_count(2, timeout=15_000)
-        expect(page.locator("#status")).to_have_text("live")
+        expect(page.locator("#status")).to_have_text("live", timeout=15_000)
 
 
 HOSTILE = {

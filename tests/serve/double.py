@@ -163,7 +163,7 @@ class Loop:
         self._thread.start()
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(90)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -234,7 +234,7 @@ async def _serving(wanted: Settings, direct: bool, traces: otel.Traces | None, p
         await task
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for a condition that another thread makes true; fails the test if it doesn't come."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -1,4 +1,4 @@
-"""What trivy says of the manifests, of the chart with everything switched on, and of the images' Dockerfiles."""
+"""What trivy says of the manifests, of whatever the chart can switch on, and of the images' Dockerfiles."""
 
 import json
 import shutil
@@ -12,6 +12,8 @@ import yaml
 from tests.k8s.test_chart import BOXES, ROOT, objects
 from tests.k8s.test_chart import helm as helm
 from tests.k8s.test_manifests import EVERYTHING
+from tests.k8s.test_nodes import BOX, pods_of
+from tests.k8s.test_nodes import two_nodes as two_nodes
 
 TRIVY = ROOT / ".cache/trivy/bin/trivy"
 WAIVERS = Path(__file__).with_name("trivy.yaml")
@@ -33,11 +35,15 @@ def findings(folder: Path, cache: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 @needs_trivy
-def test_trivy_finds_nothing_that_is_not_waived_with_a_reason(tmp_path: Path, helm: Path) -> None:
+def test_trivy_finds_nothing_that_is_not_waived_with_a_reason(
+    tmp_path: Path, helm: Path, two_nodes: tuple[str, str]
+) -> None:
     looked_at, cache = tmp_path / "all", tmp_path / "cache"
     cache.mkdir()
     shutil.copytree(ROOT / "k8s/manifests", looked_at)
     (looked_at / "everything.yaml").write_text(yaml.safe_dump_all(objects(helm, BOXES[0], *EVERYTHING).values()))
+    # It doesn't know the kind LeaderWorkerSet, but knows what a pod is.
+    (looked_at / "nodes.yaml").write_text(yaml.safe_dump_all(pods_of(objects(helm, BOX, *two_nodes))))
     for dockerfile in (ROOT / "images").glob("*/*Dockerfile"):
         shutil.copy(dockerfile, looked_at / f"{dockerfile.parent.name}.{dockerfile.name}")
     found = findings(looked_at, cache)

@@ -1,5 +1,6 @@
 """What all tests share: no time limit on a made-up example, engine doubles on a loop in a thread, a Docker engine."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,9 @@ from hypothesis import settings
 
 from tests import docker_engine
 from tests.serve import double
+
+# A shell has what it starts in the background ignore Ctrl-C, which all below inherit; and some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("no time limit", deadline=None)

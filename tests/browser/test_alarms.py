@@ -13,7 +13,7 @@ NOW = 1_000_000.0
 MTP = {"lane": "mtp", "acceptance_length": 1.6, "decode_rate": 29.0, "low": 25.0, "high": 33.5, "requests": 12}
 BODY = {"lane": "body", "acceptance_length": 1, "decode_rate": 44.0, "low": 43.0, "high": 45.0, "requests": 0}
 LOST = {"language": "en", "task": "prose", "requests": 200, "lost": 0.012, "barred": [], "bare": BODY}
-DRIFT = {"at": NOW - 540, "lane": "mtp", "language": "zh-Hans", "what": "acceptance", "change": 0.5}
+DRIFT = {"at": NOW - 540, "lane": "mtp", "language": "zh-Hans", "what": "acceptance", "change": -0.693}
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ DRIFT = {"at": NOW - 540, "lane": "mtp", "language": "zh-Hans", "what": "accepta
         ),
         (
             {"guard": None, "drifts": [DRIFT]},
-            "9 minutes ago): lane mtp in Simplified Chinese guesses 0.50 times as well",
+            "9 minutes ago): lane mtp in Simplified Chinese has 0.50 times the odds of a right guess that it had",
         ),
         (
             {"guard": None, "drifts": [{**DRIFT, "language": "*", "what": "step_time", "change": 0.693}]},

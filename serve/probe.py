@@ -1,7 +1,7 @@
 """Asks the router of this container whether it is ready, over TLS where it speaks nothing else: for health checks.
 
 Run as `python -m serve.probe PORT`; ends with 0 if it is. With `--alive` any answer will do: a router whose event loop
-hangs gives none, though the kernel takes connections for it. It runs every ten seconds, so it imports nothing of the rest.
+hangs gives none, though the kernel takes connections for it. It runs often, so it imports nothing of the rest.
 """
 
 import http.client

@@ -49,6 +49,23 @@ def pod_of(document: dict[str, Any]) -> dict[str, Any] | None:
     return dict(template["spec"]) if template else None
 
 
+def check_restricted(pod: dict[str, Any]) -> None:
+    """kubernetes.io/docs/concepts/security/pod-security-standards, level "restricted"."""
+    context = pod["securityContext"]
+    assert context["runAsNonRoot"] is True
+    assert context["runAsUser"] != 0
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+    for volume in pod.get("volumes", []):
+        assert set(volume) - {"name"} <= RESTRICTED_VOLUMES
+    for container in [*(pod.get("initContainers") or []), *pod["containers"]]:
+        own = container["securityContext"]
+        assert own["allowPrivilegeEscalation"] is False
+        assert own["readOnlyRootFilesystem"] is True
+        assert own["capabilities"] == {"drop": ["ALL"]}
+        assert not any("hostPort" in port for port in container.get("ports", []))
+
+
 def committed(box: Profile) -> list[dict[str, Any]]:
     text = (ROOT / f"k8s/manifests/{box.name}.yaml").read_text(encoding="utf-8")
     return list(yaml.safe_load_all(text))
@@ -114,23 +131,10 @@ def test_render_leaves_manifests_alone_without_helm(tmp_path: Path, monkeypatch:
 
 @each_box
 def test_pods_keep_to_the_restricted_rules_of_pod_security(box: Profile, helm: Path) -> None:
-    """kubernetes.io/docs/concepts/security/pod-security-standards, level "restricted"."""
     pods = [pod for document in objects(helm, box, *EVERYTHING).values() if (pod := pod_of(document))]
     assert len(pods) == (4 if box.host.boxes == 1 else 3), "a box of its own fetches its models itself"
     for pod in pods:
-        context = pod["securityContext"]
-        assert context["runAsNonRoot"] is True
-        assert context["runAsUser"] != 0
-        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
-        for volume in pod.get("volumes", []):
-            assert set(volume) - {"name"} <= RESTRICTED_VOLUMES
-        for container in [*(pod.get("initContainers") or []), *pod["containers"]]:
-            own = container["securityContext"]
-            assert own["allowPrivilegeEscalation"] is False
-            assert own["readOnlyRootFilesystem"] is True
-            assert own["capabilities"] == {"drop": ["ALL"]}
-            assert not any("hostPort" in port for port in container.get("ports", []))
+        check_restricted(pod)
 
 
 @each_box

@@ -1,18 +1,47 @@
+{{/* vLLM's own flags for an engine over several nodes; LeaderWorkerSet's controller sets the variables. */}}
+{{- define "polydraft.nodeArguments" -}}
+- --nnodes
+- {{ .engine.nodes | quote }}
+- --node-rank
+- $(LWS_WORKER_INDEX)
+- --master-addr
+- $(LWS_LEADER_ADDRESS)
+- --master-port
+- "29501" # vLLM's default
+{{- if .headless }}
+- --headless
+{{- end }}
+{{- end }}
+
 {{- define "polydraft.engine" -}}
+{{- $several := gt (int .engine.nodes) 1 }}
+{{- $resources := .process.resources }}
+{{- if $several }}
+{{- $resources = merge (dict "limits" (dict "nvidia.com/gpu" (div .engine.gpus .engine.nodes))) $resources }}
+{{- end -}}
 name: {{ .process.name }}
 image: {{ include "polydraft.image" .engine.image }}
 imagePullPolicy: {{ .engine.image.pullPolicy }}
-args: {{- toYaml .process.args | nindent 2 }}
+args:
+  {{- toYaml .process.args | nindent 2 }}
+  {{- if $several }}
+  {{- include "polydraft.nodeArguments" . | nindent 2 }}
+  {{- end }}
 env:
   {{- include "polydraft.environment" .engine.environment | trim | nindent 2 }}
   {{- with .engine.tokenSecret }}
   - name: HF_TOKEN
     valueFrom: {secretKeyRef: {name: {{ . }}, key: token}}
   {{- end }}
+  {{- if $several }}
+  - name: VLLM_HOST_IP # where the other nodes' ranks find this one's
+    valueFrom: {fieldRef: {fieldPath: status.podIP}}
+  {{- end }}
   {{- if .process.sharesDevices }}
   - name: NVIDIA_VISIBLE_DEVICES
     value: all
   {{- end }}
+{{- if not .headless }}
 ports:
   - name: {{ .process.name }}
     containerPort: {{ .process.port }}
@@ -30,7 +59,8 @@ livenessProbe:
   periodSeconds: 15
   timeoutSeconds: 10
   failureThreshold: 6
-resources: {{- toYaml .process.resources | nindent 2 }}
+{{- end }}
+resources: {{- toYaml $resources | nindent 2 }}
 securityContext: {{- include "polydraft.containerSecurity" . | nindent 2 }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}

@@ -43,7 +43,7 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 {{- with .root.Values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- $copies := and .engines (gt (int $engine.replicas) 1) }}
+{{- $copies := and .engines (or (gt (int $engine.replicas) 1) (gt (int $engine.nodes) 1)) }}
 {{- if or $engine.matchComputeCapability $copies }}
 affinity:
   {{- if $copies }}

@@ -111,6 +111,17 @@ def test_a_pod_plans_for_the_gpus_that_it_was_given() -> None:
         memory.free(FOUR, one)
 
 
+def test_a_node_of_an_engine_over_several_plans_its_share_of_the_ranks_on_its_own_cards() -> None:
+    """A card holds as much as where all four are in one box; the fullest of this node's two counts."""
+    spread = profiles.load_named("rtx-pro-2000-x4")
+    pool = memory.free(spread, four_cards(16000, 15000), gpus=2)
+    assert pool.free == 15000 / 1024
+    made = memory.plan(spread, pool)
+    assert made.held == memory.plan(spread, memory.idle(spread)).held
+    assert not made.problem
+    assert memory.plan(spread, memory.free(spread, four_cards(16000, 9000), gpus=2)).problem
+
+
 @pytest.mark.parametrize("name", ["rtx-pro-2000-x4-replicas", "gb10-x2"])
 def test_the_doctor_judges_a_box_of_copies_as_it_judges_its_cards(name: str) -> None:
     """Nothing that lies between GPUs matters to engines that span one each."""

@@ -25,6 +25,14 @@ class HostMemory(Table):
     source: Text
 
 
+class EngineMemory(Table):
+    """What one engine takes of the system's memory in GiB, where its GPUs have their own: asked for, and at most."""
+
+    request_gib: PositiveInt
+    limit_gib: PositiveInt
+    source: Text
+
+
 class Known(Table):
     """A version of the driver or the kernel (its beginning), and what is known of it."""
 
@@ -57,6 +65,7 @@ class Host(Table):
     boxes: Annotated[int, Field(ge=1, le=9)] = 1
     unified_memory: bool = False
     memory: HostMemory | None = None
+    engine_memory: EngineMemory | None = None
     gpu: Gpu | None = None
 
     @model_validator(mode="after")
@@ -69,6 +78,8 @@ class Host(Table):
             raise ValueError(
                 f"tensor-parallel-size: {self.tensor_parallel_size} is more than the {self.gpus} gpus; lower it"
             )
+        if self.engine_memory and self.unified_memory:
+            raise ValueError("engine-memory: follows from the plan on unified memory; remove it")
         if self.replicas and self.accelerator == "cpu":
             raise ValueError("replicas: each would have GPUs of its own, and there are none; remove it")
         return self

@@ -8,7 +8,7 @@ unified memory takes the machine down, when a neighbour allocates at the same ti
 from collections.abc import Mapping
 from typing import Any
 
-from serve.deploy import memory
+from serve.deploy import limits, memory, models
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.images import Builds
 from serve.deploy.monitoring import ENGINE_ALIAS, ROUTER_ALIAS
@@ -23,13 +23,19 @@ ROUTER_PORT = 8000
 LOAD_TIME = "1h"
 ROUTER_MEMORY = "2g"  # it takes 170 MB
 # An engine that fails to start will fail again, and each try leaks driver memory on unified memory until a power cycle.
+# After a reset of the machine Docker takes this for a failure too and starts it, without the plan: the engine's entry
+# point looks at the memory then.
 ENGINE_RESTARTS = "on-failure:2"
+# Seconds in which a router that is told to stop finishes its answers, where they are a real model's: 8,000 tokens at
+# the 27 a second that are the slowest figure of the profiles. Engines get them too (shutdown-timeout).
+DRAIN = 300
+SCRATCH = "/tmp"  # noqa: S108 a path in the container
 
 
 def compose_file(profile: Profile, each: Builds) -> dict[str, Any]:
     """Return the Compose document of a profile."""
     engines = placed(profile)
-    services: dict[str, Any] = {profile.name: _router(profile, each), _service(profile, "plan"): _plan(profile, each)}
+    services: dict[str, Any] = {profile.name: _router(profile, each)} | _prepared(profile, each, profile.name)
     for before, engine in zip([None, *engines], engines, strict=False):
         services[_service(profile, engine.name)] = _engine(profile, each, engine, _after(profile, before))
     for box in range(2, profile.host.boxes + 1):
@@ -59,6 +65,7 @@ def _router(profile: Profile, each: Builds) -> dict[str, Any]:
         "POLYDRAFT_PORT": str(ROUTER_PORT),
         "POLYDRAFT_WITHOUT_KEYS": "anywhere",  # the port is published on loopback alone
         "POLYDRAFT_PLANNED_MEMORY_GIB": memory.planned(profile),
+        **({"POLYDRAFT_DRAIN_TIMEOUT": str(DRAIN)} if _long(profile) else {}),
     }
     upstreams = {lane.name: _upstreams(profile, lane.name) for lane in profile.served.lanes}
     further = [further_box(number) for number in range(2, profile.host.boxes + 1)]
@@ -71,8 +78,8 @@ def _router(profile: Profile, each: Builds) -> dict[str, Any]:
         **({"extra_hosts": [f"{name}:${{{variable(name)}:-127.0.0.1}}" for name in further]} if further else {}),
         "depends_on": _before_router(profile),
         "healthcheck": _healthcheck(["python", "-m", "serve.probe", str(ROUTER_PORT)], "1m"),
-        "restart": "on-failure:5",
-        "stop_grace_period": "40s",  # drain_timeout, and some
+        "restart": "unless-stopped",  # it holds no GPU
+        "stop_grace_period": f"{DRAIN + 10}s" if _long(profile) else "40s",  # drain_timeout, and some
         **_confined("10001:10001"),
         "pids_limit": 256,
         "mem_limit": ROUTER_MEMORY,
@@ -122,23 +129,53 @@ def _further_box(profile: Profile, each: Builds, number: int) -> dict[str, Any]:
     (engine,) = placed(profile)
     name = f"{profile.name}-{further_box(number)}"
     address = f"${{{variable(further_box(number))}:-127.0.0.1}}"
-    plan = _plan(profile, each) | {"profiles": [name], "command": _plan_command(profile, {engine.name: name})}
+    prepared = _prepared(profile, each, name)
+    prepared[f"{name}-plan"]["command"] = _plan_command(profile, {engine.name: name})
     ports = [f"{address}:{profile.engine_port(engine.engine.name)}:{ENGINE_PORT}"]
     runs = _engine(profile, each, engine, {f"{name}-plan": _when("completed_successfully")})
-    return {f"{name}-plan": plan, name: runs | {"profiles": [name], "ports": ports}}
+    return prepared | {name: runs | {"profiles": [name], "ports": ports}}
+
+
+def _prepared(profile: Profile, each: Builds, name: str) -> dict[str, Any]:
+    """Give what ends before a box's engines start: the download, where there is one, and the plan.
+
+    Memory that was free an hour ago says nothing, so the plan comes after the download.
+    """
+    plan = {"profiles": [name], **_plan(profile, each)}
+    if profile.host.accelerator == "cpu":
+        return {f"{name}-plan": plan}
+    plan["depends_on"] = {f"{name}-download": _when("completed_successfully")}
+    return {f"{name}-download": {"profiles": [name], **_download(profile, each)}, f"{name}-plan": plan}
+
+
+def _download(profile: Profile, each: Builds) -> dict[str, Any]:
+    """Give the service that fetches the models into the cache, and ends: it needs no GPU."""
+    return {
+        **_engine_image(profile, each),
+        "entrypoint": ["sh", "-euc"],
+        "command": [_escaped(models.download(profile.served))],
+        "environment": {"NVIDIA_VISIBLE_DEVICES": "void", "HF_TOKEN": None},
+        "healthcheck": {"disable": True},
+        "restart": "on-failure:5",  # what has come stays, and the next try goes on from there
+        **_confined("2000:0"),
+        "pids_limit": 256,
+        "mem_limit": "8g",
+        "volumes": [f"{_volume(profile)}:/cache"],
+        "logging": _logging(),
+    }
 
 
 def _plan(profile: Profile, each: Builds) -> dict[str, Any]:
     """Give the service that holds the engines against the free memory, and ends: no engine starts if it fails."""
     services = {engine.name: _service(profile, engine.name) for engine in placed(profile)}
     return {
-        "profiles": [profile.name],
         **_image("router", profile, "images/router/Dockerfile", each.router),
         "command": _plan_command(profile, services),
         "healthcheck": {"disable": True},
         "restart": "no",
         **_confined("10001:10001"),
         "pids_limit": 256,
+        "mem_limit": "512m",
         **_devices(profile, "utility"),  # brings nvidia-smi
         "logging": _logging(),
     }
@@ -156,19 +193,33 @@ def _engine(profile: Profile, each: Builds, engine: Placed, after: dict[str, Any
         "profiles": [profile.name],
         **_engine_image(profile, each),
         "command": [_escaped(word) for word in engine_args(profile, engine.engine.name, address)],
-        "environment": {**_literal(engine_environment(profile)), **_secrets(profile)},
+        "environment": {**_literal(_engine_environment(profile, engine.engine.name)), **_secrets(profile)},
         "depends_on": after,
         **_known_as(ENGINE_ALIAS),
         "healthcheck": _healthcheck(["python3", "-c", _ENGINE_PROBE], LOAD_TIME),
-        "restart": ENGINE_RESTARTS,
-        "stop_grace_period": "60s",
-        **_confined("2000:0", "/tmp:exec,mode=1777"),  # noqa: S108 a path in the container; compilers run what is there
+        "restart": _restarts(profile),
+        "stop_grace_period": f"{DRAIN + 30}s" if _long(profile) else "60s",
+        **_confined("2000:0", f"{SCRATCH}:exec,mode=1777,size=4g"),  # compilers run what is there
         **_limits(profile, engine.engine.name),
         "shm_size": "8gb" if profile.host.tensor_parallel_size > 1 else "1gb",
         "volumes": [f"{_volume(profile)}:/cache"],
         **_devices(profile, gpus=engine.gpus),
         "logging": _logging(),
     }
+
+
+def _engine_environment(profile: Profile, engine: str) -> dict[str, str]:
+    return engine_environment(profile) | limits.start_environment(profile, engine)
+
+
+def _restarts(profile: Profile) -> str:
+    """Engines that Docker starts at once would each find the same memory free, so on unified memory only one may be."""
+    return "no" if profile.host.unified_memory and len(placed(profile)) > 1 else ENGINE_RESTARTS
+
+
+def _long(profile: Profile) -> bool:
+    """Say whether answers may take minutes: the demo's don't."""
+    return profile.host.accelerator != "cpu"
 
 
 def _engine_image(profile: Profile, each: Builds) -> dict[str, Any]:
@@ -194,11 +245,11 @@ def _secrets(profile: Profile) -> dict[str, None]:
 
 def _limits(profile: Profile, engine: str) -> dict[str, Any]:
     """If memory runs out after all, the engine goes and not the machine; no swap, which unified memory chokes on."""
-    limits: dict[str, Any] = {"oom_score_adj": 500, "pids_limit": 8192}
+    own: dict[str, Any] = {"oom_score_adj": 500, "pids_limit": 8192}
     if profile.host.tensor_parallel_size > 1:
-        limits["ulimits"] = {"memlock": -1}  # NCCL pins what ranks exchange
-    cap = profile.engine_cap(engine)
-    return limits | ({"mem_limit": f"{cap}g", "memswap_limit": f"{cap}g"} if cap else {})
+        own["ulimits"] = {"memlock": -1}  # NCCL pins what ranks exchange
+    cap = limits.cap_gib(profile, engine)
+    return own | ({"mem_limit": f"{cap}g", "memswap_limit": f"{cap}g"} if cap else {})
 
 
 def _devices(profile: Profile, *capabilities: str, gpus: tuple[int, ...] = ()) -> dict[str, Any]:
@@ -214,7 +265,7 @@ def _known_as(alias: str) -> dict[str, Any]:
     return {"networks": {"default": {"aliases": [alias]}}}
 
 
-def _confined(user: str, scratch: str = "/tmp") -> dict[str, Any]:  # noqa: S108 a path in the container
+def _confined(user: str, scratch: str = f"{SCRATCH}:size=256m") -> dict[str, Any]:
     return {
         "init": True,
         "read_only": True,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from serve.deploy import models
 from serve.deploy.body import Engine, Flags, SpeculativeConfig, check_method_survives
 from serve.deploy.profile import Profile
 from serve.errors import ConfigError
@@ -53,8 +54,10 @@ def engine_args(profile: Profile, engine: str, address: Address, root: Path | No
 
 
 def engine_environment(profile: Profile) -> dict[str, str]:
-    """Return the environment variables that every engine of the profile needs."""
-    return {name: variable.value for name, variable in profile.env.items()}
+    """Return the environment variables that every engine of the profile needs; its entry point refuses what floats."""
+    floating = models.unpinned(profile.served)
+    own = {"POLYDRAFT_UNPINNED": ", ".join(floating)} if floating else {}
+    return {name: variable.value for name, variable in profile.env.items()} | own
 
 
 def _model(model: str, revision: str, root: Path | None) -> str:

@@ -5,13 +5,11 @@ one pod, since Kubernetes can't hand a GPU to two; they are listed in the order 
 a model, a flag or a version; those come from the profile.
 """
 
-import math
 from typing import Any
 
-from serve.deploy import memory
+from serve.deploy import limits, memory, models
 from serve.deploy.body import Body, Engine
 from serve.deploy.engine_args import Address, engine_args, engine_environment
-from serve.deploy.pins import UNRESOLVED
 from serve.deploy.profile import Profile
 
 ROUTER_PORT = 8000
@@ -61,10 +59,8 @@ def _upstreams(profile: Profile, lane: str) -> str | tuple[str, ...]:
 
 def _models(body: Body) -> list[dict[str, str]]:
     """List the body and its drafters as the model hub knows them, each at its commit once that is pinned."""
-    drafters = [lane.speculative_config for lane in body.lanes if lane.speculative_config]
-    wanted = {body.model: body.revision} | {drafter.model: drafter.revision for drafter in drafters}
-    pinned = {model: {"revision": commit} if commit != UNRESOLVED else {} for model, commit in wanted.items()}
-    return [{"model": model, **at} for model, at in pinned.items()]
+    wanted = models.wanted(body)
+    return [{"model": model, **({"revision": commit} if commit else {})} for model, commit in wanted.items()]
 
 
 def _process(profile: Profile, engine: Engine, *, first: bool) -> dict[str, Any]:
@@ -79,17 +75,21 @@ def _process(profile: Profile, engine: Engine, *, first: bool) -> dict[str, Any]
         gpus = profile.host.tensor_parallel_size if profile.host.replicas else profile.host.gpus
         resources.setdefault("limits", {})["nvidia.com/gpu"] = gpus
     args = engine_args(profile, engine.name, Address("0.0.0.0", port))  # noqa: S104 the pod's own network
-    return {"name": engine.name, "port": port, "args": args, "sharesDevices": not holds, "resources": resources}
+    start = limits.start_environment(profile, engine.name)
+    return {
+        "name": engine.name,
+        "port": port,
+        "args": args,
+        **({"environment": start} if start else {}),
+        "sharesDevices": not holds,
+        "resources": resources,
+    }
 
 
 def _asked(profile: Profile, engine: Engine) -> dict[str, Any]:
-    """Ask for a core a rank and one for the server. Where the GPU's memory is the pod's, ask for what is planned too.
-
-    The cap is then what others leave; elsewhere nobody has measured what an engine takes of the system's memory.
-    """
+    """Ask for a core a rank and one for the server, and for memory where it is planned or stated."""
     requests = {"cpu": str(profile.host.tensor_parallel_size + 1)}
-    cap = profile.engine_cap(engine.name)
-    if cap is None:
+    asked, cap = limits.request_gib(profile, engine.name), limits.cap_gib(profile, engine.name)
+    if asked is None or cap is None:
         return {"requests": requests}
-    planned = math.ceil(profile.engine_gib(profile.served, engine))
-    return {"requests": {**requests, "memory": f"{planned}Gi"}, "limits": {"memory": f"{cap}Gi"}}
+    return {"requests": {**requests, "memory": f"{asked}Gi"}, "limits": {"memory": f"{cap}Gi"}}

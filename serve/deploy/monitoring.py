@@ -48,7 +48,11 @@ def _prometheus() -> dict[str, Any]:
 
 def _alertmanager() -> dict[str, Any]:
     return {
-        "command": ["--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"],
+        "command": [
+            "--config.file=/etc/alertmanager/alertmanager.yml",
+            "--storage.path=/alertmanager",
+            "--cluster.listen-address=",  # it is alone; otherwise it listens for others
+        ],
         "ports": ["127.0.0.1:${ALERTMANAGER_PORT:-9093}:9093"],
         "volumes": ["./alertmanager:/etc/alertmanager:ro", f"{_STATE}:/alertmanager"],
         "healthcheck": _healthcheck("http://127.0.0.1:9093/-/ready"),
@@ -57,8 +61,10 @@ def _alertmanager() -> dict[str, Any]:
 
 
 def _node_exporter() -> dict[str, Any]:
-    # /proc/meminfo and its neighbours are the host's in every container: nothing of the host is mounted.
-    collectors = [f"--collector.{name}" for name in ("disable-defaults", "meminfo", "vmstat", "pressure", "loadavg")]
+    # /proc/meminfo and its neighbours are the host's in every container: nothing of the host is mounted. Files such as
+    # /etc/hosts are, by Docker itself, out of its own folder: their file system is the disk of images and volumes.
+    names = ("disable-defaults", "meminfo", "vmstat", "pressure", "loadavg", "filesystem")
+    collectors = [f"--collector.{name}" for name in names]
     return {"command": collectors, "mem_limit": "128m"}
 
 
@@ -89,9 +95,9 @@ def _grafana() -> dict[str, Any]:
 
 def _common() -> dict[str, Any]:
     return {
-        "restart": "on-failure:5",
+        "restart": "unless-stopped",
         "read_only": True,
-        "tmpfs": ["/tmp"],  # noqa: S108 a path in the container
+        "tmpfs": ["/tmp:size=256m"],  # noqa: S108 a path in the container
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "pids_limit": 256,

@@ -5,7 +5,6 @@ never know a particular box, model or number: those stand in the files, each wit
 """
 
 import json
-import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -112,17 +111,6 @@ class Profile(Table):
         if not self.host.replicas:
             return body.engines
         return (max(body.engines, key=lambda engine: self.engine_gib(body, engine)),)
-
-    def engine_cap(self, engine: str) -> int | None:
-        """Return the GiB beyond which an engine may not grow, where its memory is the system's: what others leave.
-
-        Kernel and container runtime see unified memory in no other way; the driver decides whether its allocations
-        count against the cap.
-        """
-        if not self.host.unified_memory or self.host.memory is None:
-            return None
-        others = sum(self.engine_gib(self.served, each) for each in self.sharing(self.served) if each.name != engine)
-        return math.floor(self.host.memory.gib - self.host.memory.reserve_gib - others)
 
     def engine_port(self, engine: str, first: int = FIRST_ENGINE_PORT) -> int:
         """Return the port of an engine where engines share a network; the first one's is `first`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serve.deploy import memory
+from serve.deploy import limits, memory, models
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.placement import placed
@@ -69,7 +69,7 @@ def test_the_files_follow_the_compose_specification() -> None:
 def test_the_service_that_is_named_like_the_profile_brings_its_engines(box: Profile) -> None:
     understood = services(box)
     engines = {f"{box.name}-{engine.name}" for engine in placed(box)}
-    assert understood.keys() == {box.name, f"{box.name}-plan", *engines}
+    assert understood.keys() == {box.name, f"{box.name}-download", f"{box.name}-plan", *engines}
     assert understood[box.name]["depends_on"].keys() == engines
 
 
@@ -128,6 +128,7 @@ def test_the_router_gets_its_environment_unharmed(box: Profile) -> None:
         urls += [f"http://box-{number}:8101" for number in range(2, box.host.boxes + 1)]
         upstreams[lane] = urls[0] if len(urls) == 1 else tuple(urls)
     own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000", "POLYDRAFT_WITHOUT_KEYS": "anywhere"}
+    own["POLYDRAFT_DRAIN_TIMEOUT"] = "300"
     planned = given.pop("POLYDRAFT_PLANNED_MEMORY_GIB")
     assert float(planned) == pytest.approx(memory.plan(box, memory.idle(box)).held, abs=0.05)
     assert given == own | box.router_environment(upstreams)
@@ -140,7 +141,8 @@ def test_the_engines_get_their_command_and_environment_unharmed(box: Profile) ->
     for each in placed(box):
         engine = understood[each.name]
         assert engine["command"] == engine_args(box, each.engine.name, Address("0.0.0.0", 8000))
-        assert engine["environment"] == {**engine_environment(box), **secrets}
+        own = engine_environment(box) | limits.start_environment(box, each.engine.name)
+        assert engine["environment"] == {**own, **secrets}
 
 
 @each_box
@@ -163,7 +165,9 @@ def test_a_copy_that_does_not_come_up_keeps_neither_the_next_nor_the_router_from
 def test_memory_is_planned_before_any_engine_starts_and_counts_those_that_run(box: Profile) -> None:
     plan = services(box)[f"{box.name}-plan"]
     assert plan["restart"] == "no"
-    assert "depends_on" not in plan
+    waits_for = {each: rule["condition"] for each, rule in plan["depends_on"].items()}
+    assert waits_for == {f"{box.name}-download": "service_completed_successfully"}
+    assert int(plan["mem_limit"]) == 512 * 2**20
     first, name, *given = plan["command"]
     assert (first, name) == ("plan", box.name)
     urls = [word for engine in engines(box) for word in ("--engine", f"{engine}=http://{box.name}-{engine}:8000")]
@@ -173,20 +177,54 @@ def test_memory_is_planned_before_any_engine_starts_and_counts_those_that_run(bo
 
 
 @each_box
+def test_models_are_fetched_before_the_plan_without_a_gpu_into_the_engines_cache(box: Profile) -> None:
+    """An hour's download after the plan would make its reading of the memory an hour old."""
+    download = services(box)[f"{box.name}-download"]
+    assert "deploy" not in download
+    assert download["environment"]["NVIDIA_VISIBLE_DEVICES"] == "void"
+    fetched = [line.split()[:3] for line in download["command"][0].splitlines()]
+    body = box.served
+    wanted = [body.model, *(lane.speculative_config.model for lane in body.lanes if lane.speculative_config)]
+    assert fetched == [["hf", "download", model] for model in wanted]
+    for engine in engines(box).values():
+        assert engine["image"] == download["image"]
+        assert engine["volumes"] == download["volumes"]
+
+
+def test_a_pinned_model_is_fetched_at_its_commit_and_not_refused() -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    one = profiles.load_named("rtx-pro-2000")
+    pinned = one.model_copy(
+        update={"bodies": one.bodies | {one.body: one.served.model_copy(update={"revision": commit})}}
+    )
+    assert models.download(pinned.served) == f"hf download {one.served.model} --revision {commit}"
+    assert "POLYDRAFT_UNPINNED" not in engine_environment(pinned)
+    assert engine_environment(one)["POLYDRAFT_UNPINNED"] == one.served.model
+
+
+@each_box
 def test_an_engine_is_what_goes_when_memory_runs_out(box: Profile) -> None:
-    for name, engine in engines(box).items():
+    for each in placed(box):
+        engine = engines(box)[each.name]
         assert engine["oom_score_adj"] == 500
-        cap = box.engine_cap(name)  # there is one copy where memory is shared with the system
-        assert (cap is not None) == box.host.unified_memory
+        cap = limits.cap_gib(box, each.engine.name)
+        assert ("mem_limit" in engine) == (cap is not None)
         if cap is not None:
             assert int(engine["mem_limit"]) == int(engine["memswap_limit"]) == cap * 2**30, "nothing is swapped"
-            assert box.engine_gib(box.served, box.served.engine(name)) <= cap
+
+
+@each_box
+def test_scratch_space_is_bounded(box: Profile) -> None:
+    """It is memory, of which half the machine's is a container's otherwise."""
+    for service in services(box).values():
+        assert all("size=" in each for each in service["tmpfs"])
 
 
 @each_box
 def test_engines_may_take_a_quarter_of_an_hour_to_load_and_are_not_restarted_for_ever(box: Profile) -> None:
     for engine in engines(box).values():
-        assert engine["restart"] == "on-failure:2"
+        together = box.host.unified_memory and len(engines(box)) > 1  # started at once they would overrun it
+        assert engine["restart"] == ("no" if together else "on-failure:2")
         assert engine["healthcheck"]["start_period"] in ("1h0m0s", "1h")
 
 
@@ -208,7 +246,10 @@ SPARKS = profiles.load_named("gb10-x2")
 
 def test_a_further_box_runs_its_engine_alone_and_publishes_it_at_its_own_address() -> None:
     given = json.loads(compose("--profile", "gb10-x2-box-2", "config", "--format", "json", BOX_2="192.168.100.2"))
-    plan, engine = (given["services"].pop(name) for name in ("gb10-x2-box-2-plan", "gb10-x2-box-2"))
+    names = ("gb10-x2-box-2-download", "gb10-x2-box-2-plan", "gb10-x2-box-2")
+    download, plan, engine = (given["services"].pop(name) for name in names)
+    assert plan["depends_on"].keys() == {names[0]}
+    assert download["command"] == services(SPARKS)["gb10-x2-download"]["command"]
     assert given["services"] == {}
     (port,) = engine["ports"]
     assert (port["host_ip"], port["published"], port["target"]) == ("192.168.100.2", "8101", 8000)
@@ -266,10 +307,11 @@ def test_containers_may_finish_what_they_are_doing(box: Profile) -> None:
     understood = services(box)
     given = understood[box.name]["environment"]
     waits = [int(given.get(f"POLYDRAFT_{name.upper()}", Settings.model_fields[name].default)) for name in DRAIN]
-    assert int(understood[box.name]["stop_grace_period"].removesuffix("s")) >= sum(waits) + 5
+    assert understood[box.name]["stop_grace_period"] == "5m10s"
+    assert sum(waits) + 5 <= 310
     for lane, engine in engines(box).items():
-        assert engine["stop_grace_period"] == "1m0s"
-        assert engine["command"][engine["command"].index("--shutdown-timeout") + 1] == "30", lane
+        assert engine["stop_grace_period"] == "5m30s"
+        assert engine["command"][engine["command"].index("--shutdown-timeout") + 1] == "300", lane
 
 
 @each_box

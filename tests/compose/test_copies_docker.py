@@ -59,7 +59,9 @@ def service(*, dies: bool) -> dict[str, object]:
 def test_a_copy_that_dies_holds_up_neither_the_next_nor_the_router(dead: str | None, tmp_path: Path) -> None:
     engines = {f"{BOX}-{name}": service(dies=name == dead) for name in ("engine-1", "engine-2")}
     plan = {**service(dies=False), "entrypoint": [SHELL[0], "-c", "exit 0"]}
-    text = yaml.safe_dump({"services": {BOX: service(dies=False), f"{BOX}-plan": plan, **engines}})
+    text = yaml.safe_dump(
+        {"services": {BOX: service(dies=False), f"{BOX}-download": plan, f"{BOX}-plan": plan, **engines}}
+    )
     override = tmp_path / "override.yaml"
     override.write_text(re.sub(rf"(?m)^  ({BOX}-\S+):$", r"  \1:\n    deploy: !reset null", text))  # there is no GPU
     command: list[str | Path] = [COMPOSE, "-p", PROJECT, "--project-directory", ROOT, "-f", ROOT / "compose.yaml"]

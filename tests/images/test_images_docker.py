@@ -85,7 +85,9 @@ def stack(router: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> I
     assert done.returncode == 0, done.stderr
     override = tmp_path_factory.mktemp("compose") / "images.json"
     plan = {"image": ROUTER, "command": ["plan", "gb10", "--idle"]}  # this machine is no such box
+    download = {"image": ENGINE, "entrypoint": ["true"]}  # there is nothing to fetch
     services = {"gb10": {"image": ROUTER}, "gb10-plan": plan, "gb10-engine": {"image": ENGINE}}
+    services["gb10-download"] = download
     override.write_text(json.dumps({"services": services}))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -204,7 +206,9 @@ def test_a_router_that_is_stopped_loses_no_request(stack: str) -> None:
 def test_where_the_plan_refuses_no_engine_starts(router: dict[str, Any], stack: str, tmp_path: Path) -> None:
     override, project = tmp_path / "images.json", f"{PROJECT}-refused"
     images = {"gb10": ROUTER, "gb10-plan": ROUTER, "gb10-engine": ENGINE}
-    override.write_text(json.dumps({"services": {name: {"image": image} for name, image in images.items()}}))
+    services: dict[str, Any] = {name: {"image": image} for name, image in images.items()}
+    services["gb10-download"] = {"image": ENGINE, "entrypoint": ["true"]}
+    override.write_text(json.dumps({"services": services}))
     command: list[str | Path] = [COMPOSE, "-p", project, "--project-directory", ROOT, "-f", ROOT / "compose.yaml"]
     command += ["-f", override]
     environment = {**os.environ, "POLYDRAFT_PORT": "0"}

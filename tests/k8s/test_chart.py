@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from serve.deploy import memory
+from serve.deploy import limits, memory
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import Address, engine_args
 from serve.deploy.profile import Profile
@@ -96,14 +96,14 @@ def test_the_router_gets_its_environment_and_finds_the_engines(box: Profile, hel
     urls = {lane: tuple(f"http://{pod}:{ports[engine]}" for pod in pods) for lane, engine in serving.items()}
     upstreams = {lane: each[0] if len(each) == 1 else each for lane, each in urls.items()}
     own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000", "POLYDRAFT_KEYS_FILE": "/etc/polydraft/keys"}
-    drain = {"POLYDRAFT_DRAIN_DELAY": "10", "POLYDRAFT_DRAIN_TIMEOUT": "30"}
+    drain = {"POLYDRAFT_DRAIN_DELAY": "10", "POLYDRAFT_DRAIN_TIMEOUT": "300"}
     planned = given.pop("POLYDRAFT_PLANNED_MEMORY_GIB")
     assert float(planned) == pytest.approx(memory.plan(box, memory.idle(box)).held, abs=0.05)
     assert given == own | drain | box.router_environment(upstreams)
 
 
 @pytest.mark.parametrize(
-    ("chosen", "seconds"), [((), 45), ((20, 60), 85), ((0, 1), 6)], ids=["default", "long", "short"]
+    ("chosen", "seconds"), [((), 315), ((20, 60), 85), ((0, 1), 6)], ids=["default", "long", "short"]
 )
 def test_a_pod_is_killed_only_after_its_router_has_had_its_time(
     chosen: tuple[int, ...], seconds: int, helm: Path
@@ -149,6 +149,23 @@ def test_the_engines_get_their_arguments_in_order(box: Profile, helm: Path) -> N
         (port,) = container["ports"]
         address = Address("0.0.0.0", port["containerPort"])
         assert container["args"] == engine_args(box, container["name"], address)
+
+
+@each_box
+def test_every_start_of_an_engine_is_counted_and_looks_at_the_memory_first(box: Profile, helm: Path) -> None:
+    """The kubelet starts a container again and again, and the plan not once more."""
+    counted = []
+    for container in engine_containers(helm, box):
+        given = {each["name"]: each.get("value") for each in container["env"]}
+        counted.append(Path(given["POLYDRAFT_STARTS"]))
+        assert counted[-1].parent == Path("/tmp")
+        assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
+        own = limits.start_environment(box, container["name"])
+        assert {name: given[name] for name in given if name == "POLYDRAFT_START_GIB"} == own
+    assert len(set(counted)) == len(counted), "containers of a pod share it"
+    pod = objects(helm, box)["StatefulSet", f"{box.name}-engines"]["spec"]["template"]["spec"]
+    assert {"name": "tmp", "emptyDir": {"sizeLimit": "4Gi"}} in pod["volumes"]
+    assert pod["terminationGracePeriodSeconds"] == 330
 
 
 @each_box

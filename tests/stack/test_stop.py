@@ -80,7 +80,7 @@ def test_a_missing_vllm_says_how_to_get_one() -> None:
 
 
 def test_a_router_without_settings_says_which_one_is_missing() -> None:
-    assert "POLYDRAFT_MODEL: is not set" in refusal("serve")
+    assert "POLYDRAFT_MODEL is not set" in refusal("serve")
 
 
 def test_a_misspelt_setting_stops_the_start() -> None:

@@ -29,6 +29,11 @@ args:
   {{- end }}
 env:
   {{- include "polydraft.environment" .engine.environment | trim | nindent 2 }}
+  # Counts the starts, which the kubelet never bounds: /tmp outlives the container, not the pod.
+  - {name: POLYDRAFT_STARTS, value: /tmp/{{ .process.name }}.starts}
+  {{- with .process.environment }}
+  {{- include "polydraft.environment" . | trim | nindent 2 }}
+  {{- end }}
   {{- with .engine.tokenSecret }}
   - name: HF_TOKEN
     valueFrom: {secretKeyRef: {name: {{ . }}, key: token}}

@@ -5,7 +5,7 @@
 {{- $gpus := div $engine.gpus $nodes -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
-terminationGracePeriodSeconds: 60
+terminationGracePeriodSeconds: 330 # --shutdown-timeout, and some
 {{- with $engine.runtimeClassName }}
 runtimeClassName: {{ . }}
 {{- end }}
@@ -38,7 +38,7 @@ volumes:
   - name: cache
     persistentVolumeClaim: {claimName: {{ include "polydraft.cacheClaim" .root }}}
   {{- end }}
-  - {name: tmp, emptyDir: {}}
+  - {name: tmp, emptyDir: {sizeLimit: 4Gi}}
   - name: shared-memory
     emptyDir: {medium: Memory, sizeLimit: {{ $engine.sharedMemory }}}
 {{- end }}

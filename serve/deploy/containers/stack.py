@@ -75,7 +75,8 @@ def stack(profile: Profile, each: Builds, owner: Owner, given: Mapping[str, str]
     drafting = {name for name in before if before[name].get("command") != after.get(name, {}).get("command")}
     served = profile if owner.drafters else without_drafters(profile)
     services: dict[str, Any] = before if owner.drafters else after
-    engines = [name for name in _in_order(services) if name not in (profile.name, f"{profile.name}-plan")]
+    beside = (profile.name, f"{profile.name}-plan", f"{profile.name}-download")
+    engines = [name for name in _in_order(services) if name not in beside]
     # Only its cap knows of the others, and it keeps to the narrower one.
     services |= {name: before[name] for name in engines if name in before and name not in drafting}
     router = services[profile.name]

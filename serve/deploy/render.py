@@ -14,6 +14,7 @@ from serve.deploy import profile as profiles
 from serve.deploy.compose import compose_file, project_file
 from serve.deploy.helm import helm_values
 from serve.deploy.images import Builds, bake_file, builds
+from serve.deploy.lan import lan_file
 from serve.deploy.monitoring import monitoring_file
 from serve.deploy.pins import PINS, Pins, pinned
 from serve.deploy.profile import Profile
@@ -21,7 +22,7 @@ from serve.errors import ConfigError
 
 BAKE = Path("images/pins.hcl")
 VALUES, MANIFESTS = Path("k8s/values"), Path("k8s/manifests")
-MONITORING = Path("compose/monitoring.yaml")
+MONITORING, LAN = Path("compose/monitoring.yaml"), Path("compose/lan.yaml")
 
 
 def render(check: bool, root: Path) -> None:
@@ -58,6 +59,7 @@ def documents(loaded: list[Profile], each: Builds, pins: Pins) -> dict[Path, str
     files = {
         Path("compose.yaml"): _text(project_file([profile.name for profile in loaded]), "profiles/*.toml"),
         MONITORING: _head(str(PINS)) + _yaml(monitoring_file(pins)),
+        LAN: _head("serve/deploy/profiles/*.toml") + lan_file([profile.name for profile in loaded]),
         BAKE: _head(str(PINS)) + bake_file(each),
     }
     for profile in loaded:

@@ -58,7 +58,8 @@ def test_nothing_starts_that_was_not_named() -> None:
 
 
 def test_the_files_follow_the_compose_specification() -> None:
-    files = [ROOT / "compose.yaml", *sorted((ROOT / "compose").glob("*.yaml"))]
+    # The specification knows no tag that takes a value away; what Compose makes of lan.yaml is tested below.
+    files = [ROOT / "compose.yaml", *sorted({*(ROOT / "compose").glob("*.yaml")} - {ROOT / "compose/lan.yaml"})]
     checker = Path(sys.executable).with_name("check-jsonschema")
     done = subprocess.run([checker, "--builtin-schema", "vendor.compose-spec", *files], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
@@ -81,13 +82,38 @@ def overridden(page: str, profile: str, folder: Path) -> dict[str, Any]:
     return given
 
 
-def test_keys_and_a_public_port_come_by_an_override(tmp_path: Path) -> None:
-    given = overridden("settings.md", "gb10", tmp_path)
-    router = given["services"]["gb10"]
+def opened(profile: str, **variables: str) -> dict[str, Any]:
+    """What Compose makes of a profile with the override that opens its router to a network."""
+    lan = ("-f", str(ROOT / "compose/lan.yaml"), "--profile", profile, "config", "--format", "json")
+    given: dict[str, Any] = json.loads(compose(*lan, **variables))
+    return given
+
+
+@pytest.mark.parametrize("profile", profiles.names())
+def test_a_router_that_is_open_to_a_network_asks_for_keys(profile: str) -> None:
+    given = opened(profile)
+    router = given["services"][profile]
     assert router["environment"]["POLYDRAFT_KEYS_FILE"] == "/run/secrets/keys"
+    assert "POLYDRAFT_WITHOUT_KEYS" not in router["environment"]
     assert [secret["target"] for secret in router["secrets"]] == ["/run/secrets/keys"]
-    assert given["secrets"]["keys"]["file"].endswith("/keys")
-    assert [(port.get("host_ip"), port["published"]) for port in router["ports"]] == [(None, "8000")]
+    assert given["secrets"]["keys"]["file"] == str(ROOT / "keys")
+    assert [(port["host_ip"], port["published"]) for port in router["ports"]] == [("0.0.0.0", "8000")]
+
+
+def test_opening_a_router_changes_nothing_else() -> None:
+    box = profiles.load_named("gb10")
+    plain = services(box)
+    given = opened("gb10")["services"]
+    assert {name: each for name, each in given.items() if name != "gb10"} == {
+        name: each for name, each in plain.items() if name != "gb10"
+    }
+    changed = {key for key in given["gb10"] if given["gb10"][key] != plain["gb10"].get(key)}
+    assert changed == {"environment", "ports", "secrets"}
+
+
+def test_a_router_may_be_open_at_one_address_alone() -> None:
+    (port,) = opened("gb10", LISTEN_ADDRESS="192.168.1.5", POLYDRAFT_PORT="9000")["services"]["gb10"]["ports"]
+    assert (port["host_ip"], port["published"], port["target"]) == ("192.168.1.5", "9000", 8000)
 
 
 @each_box

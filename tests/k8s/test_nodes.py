@@ -1,6 +1,7 @@
 """An engine over several nodes: what the chart makes of the values that docs/boxes.md shows for it."""
 
 import json
+import subprocess
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from serve.deploy.engine_args import Address, engine_args
 from tests.k8s.test_chart import KEYS, ROOT, objects, run, values
 from tests.k8s.test_chart import helm as helm
 from tests.k8s.test_manifests import VERSIONS, check_restricted
-from tests.serve.deploy.test_engine_args import parse_with_vllm
 
 BOX = profiles.load_named("rtx-pro-2000-x4")
 NAME = f"{BOX.name}-engines"
@@ -142,7 +142,8 @@ def test_only_pods_of_one_group_talk_to_each_other(helm: Path, two_nodes: tuple[
     for group in ("0", "1"):
         spec = rendered["NetworkPolicy", f"{NAME}-{group}"]["spec"]
         ((peer,),) = [rule["from"] for rule in spec["ingress"]]
-        assert peer["podSelector"] == spec["podSelector"]
+        ((reached,),) = [rule["to"] for rule in spec["egress"]]
+        assert peer["podSelector"] == reached["podSelector"] == spec["podSelector"]
         selected = spec["podSelector"]["matchLabels"]
         assert selected[GROUP] == group
         assert {name: value for name, value in selected.items() if name != GROUP}.items() <= labels.items()
@@ -182,9 +183,34 @@ def test_what_cannot_span_nodes_is_refused(box: str, settings: tuple[str, ...], 
     assert sentence in done.stderr
 
 
+CONFIGURE = """
+import json, sys
+from vllm import AsyncEngineArgs
+from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+parser = make_arg_parser(FlexibleArgumentParser())
+for args in json.load(sys.stdin):
+    given = parser.parse_args(args)
+    validate_parsed_serve_args(given)
+    given.model = given.model_tag
+    made = AsyncEngineArgs.from_cli_args(given).create_engine_config(headless=given.headless).parallel_config
+    ranks = [made.nnodes, made.node_rank, made.local_world_size]
+    print("made", json.dumps([*ranks, made.distributed_executor_backend, made.master_addr]))
+"""
+
+
 @pytest.mark.engine
-def test_vllm_knows_every_flag_of_every_node(rendered: dict[tuple[str, str], Any]) -> None:
-    given = {"$(LWS_WORKER_INDEX)": "1", "$(LWS_LEADER_ADDRESS)": f"{NAME}-0.{NAME}.default"}
-    commands = [[given.get(each, each) for each in engine_of(pod)["args"]] for pod in pods_of(rendered)]
-    answer = parse_with_vllm(commands)
-    assert answer.returncode == 0, answer.stderr[-2000:]
+def test_vllm_makes_of_the_arguments_one_engine_over_two_nodes(rendered: dict[tuple[str, str], Any]) -> None:
+    """By its own configuration, for a small model with as many heads as ranks; nothing is started."""
+    leader = f"{NAME}-0.{NAME}.default"
+    given = {"$(LWS_LEADER_ADDRESS)": leader, BOX.served.model: str(ROOT / "images/demo/gemma4"), "32768": "512"}
+    commands = [
+        [{**given, "$(LWS_WORKER_INDEX)": str(index)}.get(each, each) for each in engine_of(pod)["args"]]
+        for index, pod in enumerate(pods_of(rendered))
+    ]
+    command: list[str | Path] = [ROOT / ".venv-engine/bin/python", "-c", CONFIGURE]
+    written = json.dumps(commands)
+    done = subprocess.run(command, input=written, text=True, capture_output=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    made = [json.loads(line.removeprefix("made ")) for line in done.stdout.splitlines() if line.startswith("made ")]
+    assert made == [[2, 0, 2, "mp", leader], [2, 1, 2, "mp", leader]]

@@ -31,7 +31,7 @@ def test_every_profile_gets_its_files_and_one_with_a_gpu_values_too(repository: 
     names = {"gb10", "gb10-compare", "gb10-x2", "rtx-pro-2000", "rtx-pro-2000-x4", "rtx-pro-2000-x4-replicas"}
     names |= {"rtx-pro-6000", "rtx-pro-6000-compare", "rtx-pro-6000-x2", "rtx-pro-6000-x4", "rtx-pro-6000-x8"}
     composed = {f"compose.{name}.yaml" for name in names | {"cpu"}}
-    assert {path.name for path in (repository / "compose").iterdir()} == composed | {"monitoring.yaml"}
+    assert {path.name for path in (repository / "compose").iterdir()} == composed | {"monitoring.yaml", "lan.yaml"}
     assert {path.name for path in (repository / "k8s/values").iterdir()} == {f"{name}.yaml" for name in names}
 
 

@@ -193,6 +193,7 @@ def _deploy(deploy: Mapping[str, Any], _: Owner) -> dict[str, Any]:
 
 
 _HANDLED: Mapping[str, Callable[[Any, Owner], dict[str, Any]]] = {
+    "entrypoint": lambda words, _: {"Entrypoint": words},
     "command": lambda words, _: {"Cmd": words},
     "environment": _environment,
     "ports": _ports,

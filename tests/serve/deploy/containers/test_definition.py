@@ -28,17 +28,24 @@ def test_an_engine_s_settings_arrive_as_docker_writes_them() -> None:
     document, host = made.document, made.document["HostConfig"]
     assert document["Cmd"][0] == "RedHatAI/gemma-4-26B-A4B-it-FP8-Dynamic"
     assert document["User"] == "2000:0"
-    assert document["StopTimeout"] == made.grace == 60
+    assert document["StopTimeout"] == made.grace == 330
     assert document["Healthcheck"]["StartPeriod"] == 3600 * 10**9
     assert "HF_TOKEN=hf_secret" in document["Env"]
     assert host["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 2}
-    assert (host["Memory"], host["MemorySwap"], host["ShmSize"]) == (100 * GIB, 100 * GIB, GIB)
+    assert (host["Memory"], host["MemorySwap"], host["ShmSize"]) == (72 * GIB, 72 * GIB, GIB)
     assert host["DeviceRequests"] == [{"Driver": "nvidia", "Count": 1, "Capabilities": [["gpu"]]}]
     assert host["Mounts"] == [{"Type": "volume", "Source": "polydraft_gb10-cache", "Target": "/cache"}]
-    assert host["Tmpfs"] == {"/tmp": "exec,mode=1777"}
+    assert host["Tmpfs"] == {"/tmp": "exec,mode=1777,size=4g"}
     assert "PortBindings" not in host
     aliases = document["NetworkingConfig"]["EndpointsConfig"]["polydraft_default"]["Aliases"]
     assert aliases == ["gb10-engine", "polydraft-engine"]
+
+
+def test_what_is_run_instead_of_the_image_s_own_arrives() -> None:
+    service = compose_file(profiles.load_named("gb10"), builds())["services"]["gb10-download"]
+    document = define(OWNER, "gb10-download", service, {}).document
+    assert document["Entrypoint"] == ["sh", "-euc"]
+    assert document["Cmd"][0].startswith("hf download RedHatAI/gemma-4-26B-A4B-it-FP8-Dynamic")
 
 
 def test_the_router_is_published_where_the_port_says_and_on_loopback() -> None:

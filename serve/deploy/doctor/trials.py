@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from serve.deploy.doctor.links import TRIALS, key
-from serve.deploy.engine_args import engine_environment
 from serve.deploy.profile import Profile
 from serve.deploy.reading import NOT_THERE, TOO_SLOW, Printed
 
@@ -55,7 +54,7 @@ def by_image(image: str) -> Prefix:
 def run(profile: Profile, prefix: Prefix, backend: str = "nccl", seconds: float = SECONDS) -> dict[str, Printed]:
     """Return what each trial printed, by its key; no further one is made once one has ended or broken."""
     # The ranks are on one machine: without a network, loopback is what they can meet over.
-    own = {"NCCL_SOCKET_IFNAME": "lo"} | engine_environment(profile)
+    own = {"NCCL_SOCKET_IFNAME": "lo"} | {name: variable.value for name, variable in profile.env.items()}
     printed: dict[str, Printed] = {}
     for trial in TRIALS:
         if trial and trial.items() <= own.items():

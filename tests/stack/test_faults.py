@@ -252,7 +252,7 @@ def test_a_lane_loses_no_request_when_one_of_its_engines_is_killed_under_load(
                 stopped.set()
             answers = sum((worker.result() for worker in workers), start=Counter())
         assert set(answers) == {(200, "default")}
-        assert answers.total() > 12
+        assert answers.total() >= len(workers)  # each has its own after the engine was killed
         assert fleet.first.process
         stop([fleet.first.process])
         fleet.first.start()

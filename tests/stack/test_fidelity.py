@@ -253,7 +253,7 @@ def test_a_stored_response_is_given_again_and_gone_on_from(served: Served) -> No
 
 
 def test_a_response_in_the_background_can_be_cancelled(served: Served) -> None:
-    asked = {"input": QUESTION, "max_output_tokens": 900, "background": True}
+    asked = {"input": QUESTION, "max_output_tokens": 900, "background": True, "ignore_eos": True}  # long enough
     made = json.loads(answer(served.router, "/v1/responses", asked)[2])
     assert made["status"] == "queued"
     path = f"{served.router}/v1/responses/{made['id']}"

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Annotated
 
 import typer
+from dotenv import dotenv_values
 
 from serve import __version__, settings
 from serve.deploy import images
@@ -100,10 +101,7 @@ def _builds() -> images.Builds:
 
 def _variables() -> dict[str, str]:
     """Return what `.env` beside compose.yaml says, as Compose reads it: further boxes' addresses, keys, tokens."""
-    path = ROOT / ".env"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    pairs = [line.partition("=") for line in lines if "=" in line and not line.lstrip().startswith("#")]
-    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+    return {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None}
 
 
 def _means(profile: Profile) -> Means:

@@ -61,7 +61,8 @@ def refusal(environment: Mapping[str, str], meminfo: str) -> str:
 
 def pause(path: Path, now: float) -> float:
     """Note a start and return 0, or the seconds until one more is due; `now` is seconds since 1970."""
-    noted = [float(line) for line in path.read_text().split()] if path.exists() else []
+    # Whatever a crash left of the file is no reason not to start.
+    noted = map(float, re.findall(r"\d+\.\d+", path.read_text())) if path.exists() else ()
     recent = [each for each in noted if 0 <= now - each < HOUR]
     if len(recent) >= STARTS:
         return recent[-STARTS] + HOUR - now

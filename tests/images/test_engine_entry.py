@@ -146,6 +146,13 @@ def test_a_start_is_forgotten_after_an_hour(module: Any, tmp_path: Path) -> None
     assert module.pause(path, 3601.0) == 999, "the second one's"
 
 
+def test_what_a_crash_left_of_the_count_starts_the_engine(module: Any, tmp_path: Path) -> None:
+    path = tmp_path / "starts"
+    path.write_text("\x00\x00 17e\n2000.5")
+    assert [module.pause(path, now) for now in (2001.0, 2002.0)] == [0, 0]
+    assert module.pause(path, 2003.0) == 3597.5
+
+
 def test_a_model_without_a_commit_is_refused_by_its_name(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     for models, code, said in (("acme/model", 0, "acme/model: no commit is pinned"), ("", 3, "")):

@@ -3,7 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
+
+from serve import up_commands
 from tests.stack.conftest import ROOT, free_port
 
 NO_SDK = "import sys; sys.modules['docker'] = None; from serve.__main__ import main; main()"
@@ -58,3 +62,17 @@ def test_a_dry_run_without_containers_prints_the_commands() -> None:
     assert all(sys.executable in line for line in engines)
     assert f"POLYDRAFT_PORT={port}" in router
     assert router[-3:] == ["-m", "serve", "serve"]
+
+
+def test_env_is_read_as_compose_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text(
+        "# addresses\nBOX_2=10.0.0.2 # the other Spark\nexport VLLM_API_KEY='a=b#c'\nURL=http://${BOX_2}:8000\nBARE\n"
+    )
+    monkeypatch.setattr(up_commands, "ROOT", tmp_path)
+    assert up_commands._variables() == {
+        "BOX_2": "10.0.0.2",
+        "VLLM_API_KEY": "a=b#c",
+        "URL": "http://10.0.0.2:8000",
+    }
+    (tmp_path / ".env").unlink()
+    assert up_commands._variables() == {}

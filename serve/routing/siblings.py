@@ -92,7 +92,7 @@ _LETTERS = {
     "da": r"\w{3}(?:hed|skab)(?:en|et|er|erne)?\b",
     "no": r"\w{3}(?:het|skap)(?:en|et|er|ene)?\b",
     "et": "õ",
-    "fi": "y[öäy]?",  # which Estonian has in names alone
+    "fi": "y",  # which Estonian has in names alone
     "ca": r"[àèòïç]|l·l|ny\b",
     "pt": "[ãõ]",
     "es": "¿|¡|ción",

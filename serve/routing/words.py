@@ -175,14 +175,16 @@ _LISTS = {
 }
 
 _MALAY = (
-    "nak awak kerana bagaimanakah korang takde jugak pulak jom camne sahaja syarikat biasiswa cukai universiti tarikh"
-    " borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan peguam mahkamah basikal rosak ringgit"
-    " pengaturcara rentetan bahawa sebarang langsir bilik padamkan filem pengarah tandas ejaan senarai"
-    " tetapan pejabat perkakasan"
-    " bolehkah mengapakah menerangkan bercakap ketawa akaun pengasas karangkan cadangkan perubatan bergurau berkahwin"
-    " maklumat perniagaan pelancongan kewangan ubat resipi peperiksaan temuduga jimat kaunter perbualan kebangsaan"
+    "nak awak kerana bagaimanakah korang takde jugak pulak jom camne sahaja syarikat biasiswa cukai universiti"
+    " tarikh borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan peguam mahkamah basikal rosak"
+    " ringgit pengaturcara rentetan bahawa sebarang langsir bilik padamkan filem pengarah tandas ejaan senarai"
+    " tetapan pejabat perkakasan bolehkah mengapakah menerangkan bercakap ketawa akaun pengasas karangkan"
+    " cadangkan perubatan bergurau berkahwin maklumat perniagaan pelancongan kewangan ubat resipi peperiksaan"
+    " temuduga jimat kaunter perbualan kebangsaan"
 )
+"""Words of Malay of which one is enough, since Indonesian has others."""
 _INDONESIAN = "bisa karena mobil kantor banget nggak gak enggak ngga sih dong deh gue udah silakan gimana kuliah rupiah"
+_SURELY_MALAY, _SURELY_INDONESIAN = frozenset(_MALAY.split()), frozenset(_INDONESIAN.split())
 
 ROMANISED = {
     "hi": (
@@ -208,14 +210,8 @@ ROMANISED = {
 
 _SMALL = {
     **ROMANISED,
-    "ms": "macam nak awak kerana ialah adakah sila terangkan bagaimanakah tu je dekat kat lah korang takde"
-    " jugak pulak kenapakah hendak ataupun berkenaan semasa malaysia encik puan jom camne tau sahaja"
-    " tempoh syarikat biasiswa cukai universiti tarikh borang iaitu bilakah senaraikan huraikan perkhidmatan kesihatan"
-    " pengaturcara rentetan bahawa sebarang langsir bilik padamkan filem pengarah tandas ejaan senarai tetapan"
-    " pejabat perkakasan"
-    " peguam mahkamah basikal esok isnin khamis jumaat mesyuarat jururawat emel perisian rosak ringgit nombor"
-    " bolehkah mengapakah menerangkan bercakap ketawa akaun pengasas karangkan cadangkan perubatan bergurau berkahwin"
-    " maklumat perniagaan pelancongan kewangan ubat resipi peperiksaan temuduga jimat kaunter perbualan kebangsaan",
+    "ms": "macam ialah adakah sila terangkan tu je dekat kat lah kenapakah hendak ataupun berkenaan semasa"
+    " malaysia encik puan tau tempoh esok isnin khamis jumaat mesyuarat jururawat emel perisian nombor " + _MALAY,
     "tl": "ang ng mga ano paano bakit sino kailan saan ako ikaw siya kami tayo kayo sila ito iyan hindi oo po salamat"
     " kumusta kamusta gusto pwede puwede ba ko mo niya natin namin para ngayon bukas isang lang naman yung",
     "sw": "ni nini vipi kwa nini habari asante tafadhali mimi wewe yeye sisi hii hiyo ya wa na katika jinsi gani je"
@@ -342,4 +338,4 @@ def count(text: str) -> dict[str, int]:
 def is_malay(text: str, own: int) -> bool:
     """Say whether a text with so many words from the list of Malay is Malay: most words it shares with Indonesian."""
     seen = {word.strip(PUNCTUATION) for word in split(text)}
-    return (own >= 2 or not seen.isdisjoint(_MALAY.split())) and seen.isdisjoint(_INDONESIAN.split())
+    return (own >= 2 or not seen.isdisjoint(_SURELY_MALAY)) and seen.isdisjoint(_SURELY_INDONESIAN)

@@ -5,8 +5,14 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser.scripted import CHINESE, ENGLISH, answering
+from tests.serve import double
+from tests.serve.double import Engine, Loop, until
+from tests.serve.page.test_live import TABLE, lanes
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "build/screenshots"
@@ -63,3 +69,12 @@ def axe() -> str:
     if installed.returncode:
         pytest.skip(f"npm can't install axe-core, so accessibility is NOT tested: {installed.stderr.strip()[:300]}")
     return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def url(loop: Loop, body: Engine, mtp: Engine) -> Iterator[str]:
+    body.behaviour = answering([[token] for step in ENGLISH for token in step], drafts=0)
+    mtp.behaviour = answering(CHINESE, drafts=2)
+    with double.router(loop, double.settings(lanes(body, mtp), TABLE)) as running:
+        until(lambda: httpx2.get(f"{running}/readyz").json()["lanes"] == {"body": True, "mtp": True})
+        yield running

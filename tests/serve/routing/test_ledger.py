@@ -111,10 +111,19 @@ def test_a_drafter_that_got_worse_is_noticed_and_corrected_in_every_cell() -> No
     rng = random.Random(2)
     learned = ledger()
     quiet = teach(learned, [*scattered(rng, "mtp", EN, 3.0, 40), *scattered(rng, "mtp", ZH, 2.5, 40)])
-    drifts = teach(learned, scattered(rng, "mtp", EN, 1.6, 12))
+    found = [
+        (now, drift)
+        for now, each in enumerate(scattered(rng, "mtp", EN, 1.6, 12), 1001)
+        for drift in learned.learn(each, now)
+    ]
     assert quiet == []
-    assert [(drift.lane, drift.what) for drift in drifts] == [("mtp", "acceptance")]
-    assert drifts[0].change < -0.6
+    [(now, drift)] = found
+    assert (drift.lane, drift.what) == ("mtp", "acceptance")
+    assert drift.change < -0.6
+    assert drift.seen == pytest.approx(1.6, abs=0.25)
+    assert 2.4 < drift.expected <= 3.0  # what is expected moves with what is seen
+    assert drift.answers >= 3
+    assert drift.since == max(1000.0, now - drift.answers + 1)
     assert estimate(learned, "mtp", ZH, 1, 1000.0).acceptance_length < 2.0
 
 
@@ -127,6 +136,8 @@ def test_a_box_that_got_slower_is_noticed_in_all_lanes_of_its_machine() -> None:
     drifts = teach(learned, [taught("mtp", EN, 2.0, 0.06)] * 10)
     assert [(drift.lane, drift.what) for drift in drifts] == [("mtp", "step_time")]
     assert drifts[0].change == pytest.approx(math.log(2), rel=0.2)
+    assert drifts[0].seen == pytest.approx(0.06, rel=0.05)
+    assert drifts[0].expected == pytest.approx(0.03, rel=0.1)
     assert estimate(learned, "body", EN, 1, 1000.0).step_time == pytest.approx(0.06, rel=0.25)
     assert estimate(learned, "eagle3", EN, 1, 1000.0).step_time == pytest.approx(before, rel=0.25)
 

@@ -7,12 +7,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.asking import ASKED, FRAGT, ask, kinds
 from tests.browser.conftest import SHOTS
-from tests.browser.scripted import CHINESE, answering, echo
+from tests.browser.scripted import CHINESE, answering, chunk, echo, usage
 from tests.serve import double
-from tests.serve.double import Engine
+from tests.serve.double import Engine, Exchange
 
 
-async def forever(exchange: double.Exchange) -> None:
+async def forever(exchange: Exchange) -> None:
     await exchange.start_stream()
     await exchange.event(double.delta("and "))
     await exchange.closed.wait()
@@ -76,6 +76,26 @@ def test_one_answer_alone_is_told_beside_those_before_it(page: Page, url: str) -
     )
     row = page.locator("#rows tr").first.locator("td").nth(9).text_content() or ""
     assert re.findall(r"[\d.]+×", row) == re.findall(r"[\d.]+×", said.text_content() or "")
+
+
+def test_an_answer_that_reached_its_limit_is_said_to_be_cut_off(page: Page, url: str, mtp: Engine) -> None:
+    async def cut(exchange: Exchange) -> None:
+        await exchange.start_stream()
+        for step in CHINESE[:-1]:
+            await exchange.event(chunk("".join(step), step))
+        last = chunk("".join(CHINESE[-1]), CHINESE[-1])
+        last["choices"][0]["finish_reason"] = "length"
+        await exchange.event(last)
+        tokens = sum(len(step) for step in CHINESE)
+        await exchange.event(usage(tokens, [len(step) - 1 for step in CHINESE[1:]], 2))
+        await exchange.end_stream()
+
+    page.goto(url)
+    ask(page, FRAGT)
+    expect(page.locator("#answers .card")).not_to_contain_text("Cut off here")
+    mtp.behaviour = cut
+    ask(page, FRAGT)
+    expect(page.locator("#answers .card")).to_contain_text("Cut off here: that is the longest answer allowed.")
 
 
 def test_the_same_lane_twice_is_noise(page: Page, url: str) -> None:
@@ -187,7 +207,7 @@ def test_a_hostile_prompt_is_text(page: Page, url: str, body: Engine, mtp: Engin
 
 
 def test_an_engines_error_is_shown_as_text(page: Page, url: str, body: Engine, mtp: Engine) -> None:
-    async def refuse(exchange: double.Exchange) -> None:
+    async def refuse(exchange: Exchange) -> None:
         await exchange.whole({"error": {"message": "<b>too long</b>", "type": "BadRequestError", "code": 400}}, 400)
 
     body.behaviour = mtp.behaviour = refuse

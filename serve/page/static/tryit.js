@@ -18,6 +18,7 @@ const SIMULATED =
   "These engines are simulated: their speed is made of published figures, their text is filler, and they say of no " +
   "token how it came, so nothing can be coloured.";
 const NARROW = matchMedia("(max-width: 40rem)");
+const CUT = "Cut off here: that is the longest answer allowed.";
 let abort = null;
 let lanes = new Map();
 
@@ -133,6 +134,7 @@ async function one(parts, prompt, lane) {
   const answer = await generate({ prompt, lane, limit: Number($("length").value), signal: abort.signal, heard });
   heard(answer, "");
   colour(parts, answer, lanes.get(answer.lane));
+  if (answer.cut) parts.how.prepend(el("p", { className: "soft" }, CUT));
   const line = await measured(answer.id); // the router's own figures, as everywhere on this page
   Object.assign(answer, { rate: line?.rate ?? null, against: line?.against ?? null });
   say(parts.speed, answer.rate ? `${decimal(answer.rate)} tokens a second` : "");

@@ -10,12 +10,13 @@ from typing import Any
 from serve.deploy import limits, memory, models
 from serve.deploy.body import Body, Engine
 from serve.deploy.engine_args import Address, engine_args, engine_environment
+from serve.deploy.images import Builds
 from serve.deploy.profile import Profile
 
 ROUTER_PORT = 8000
 
 
-def helm_values(profile: Profile) -> dict[str, Any]:
+def helm_values(profile: Profile, each: Builds) -> dict[str, Any]:
     """Return the chart's values for a profile that has a GPU."""
     own = {
         "POLYDRAFT_HOST": "0.0.0.0",  # noqa: S104 the pod's own network
@@ -27,12 +28,12 @@ def helm_values(profile: Profile) -> dict[str, Any]:
     return {
         "profile": profile.name,
         "router": {
-            "image": {"tag": profile.name},
+            "image": {"tag": each.router.tag},
             "port": ROUTER_PORT,
             "environment": own | profile.router_environment(upstreams),
         },
         "engine": {
-            "image": {"tag": profile.name},
+            "image": {"tag": each.engine.tag},
             "sharedMemory": "8Gi" if profile.host.tensor_parallel_size > 1 else "1Gi",
             "computeCapability": profile.host.gpu.compute_capability if profile.host.gpu else "",
             "models": _models(body),

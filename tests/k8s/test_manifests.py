@@ -1,7 +1,6 @@
 """What is rendered for Kubernetes against its own schemas, against PodSecurity's rules and against each Helm."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,13 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from serve.deploy import manifests
+from serve.deploy import images, manifests
 from serve.deploy.profile import Profile
 from serve.deploy.render import render
 from serve.errors import ConfigError
 from tests.k8s.test_chart import BOXES, KEYS, ROOT, each_box, objects, run, values
 from tests.k8s.test_chart import helm as helm
+from tests.serve.deploy.test_render import copy_sources
 
 SERVICE_MONITOR = Path(__file__).with_name("crds") / "servicemonitor.json"
 VERSIONS = [f"1.{minor}" for minor in range(30, 38)]
@@ -116,9 +116,7 @@ def test_what_the_chart_refuses_is_no_manifest(helm: Path) -> None:
 
 
 def test_render_leaves_manifests_alone_without_helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("images/pins.toml", "images/engine/plugin/pyproject.toml"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+    copy_sources(tmp_path)
     kept = tmp_path / "k8s/manifests/gb10.yaml"
     kept.parent.mkdir(parents=True)
     kept.write_text("kind: Secret\n")
@@ -247,13 +245,13 @@ def test_what_cannot_work_is_refused_with_a_sentence(settings: tuple[str, ...], 
 
 
 def test_an_image_may_be_held_by_its_digest(helm: Path) -> None:
-    digest = "sha256:" + "0" * 64
+    digest, made = "sha256:" + "0" * 64, images.load(ROOT).router.image
     box = BOXES[0]
     rendered = objects(helm, box, "--set", f"router.image.digest={digest}")
     (router,) = rendered["Deployment", box.name]["spec"]["template"]["spec"]["containers"]
-    assert router["image"] == f"polydraft-router:{box.name}@{digest}"
+    assert router["image"] == f"{made}@{digest}"
     (plain,) = objects(helm, box)["Deployment", box.name]["spec"]["template"]["spec"]["containers"]
-    assert plain["image"] == f"polydraft-router:{box.name}"
+    assert plain["image"] == made
 
 
 def test_helm_test_asks_the_router_s_own_service(helm: Path) -> None:

@@ -57,13 +57,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What carrying it out needs: the repository, a folder for logs, the tag that images are pulled by, two voices.
+    """What carrying it out needs: the repository, a folder for logs, two voices.
 
     `progress` gets what is done and what there is in all, in MiB.
     """
 
     root: Path
     logs: Path
-    tag: str
     say: Callable[[str], None]
     progress: Callable[[int, int], None]

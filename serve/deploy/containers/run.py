@@ -67,8 +67,7 @@ class Run:
             log = self._means.logs / f"build-{step.what.replace(':', '-')}.log"
             self._daemon.build(images[step.what], self._means.root, log)
         elif step.do is Do.PULL:
-            source = f"{choice.registry}{step.what.rpartition(':')[0]}:{self._means.tag}"
-            self._daemon.pull(images[step.what], source, self._means.progress)
+            self._daemon.pull(images[step.what], f"{choice.registry}{step.what}", self._means.progress)
         elif step.do is Do.NETWORK:
             self._daemon.network(wanted.owner)
         elif step.do is Do.VOLUME:

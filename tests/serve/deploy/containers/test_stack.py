@@ -11,7 +11,7 @@ from tests.serve.deploy.containers.standing_in import builds
 
 
 def made(name: str, *, drafters: bool = True) -> Stack:
-    return stack(profiles.load_named(name), builds(), Owner("polydraft", name, drafters), {})
+    return stack(profiles.load_named(name), builds("test"), Owner("polydraft", name, drafters), {})
 
 
 def test_engines_come_one_after_another_and_the_router_last() -> None:
@@ -48,15 +48,15 @@ def test_copies_start_one_after_another_each_on_a_gpu_of_its_own() -> None:
 
 def test_a_further_box_s_services_are_no_part_of_this_one() -> None:
     owner = Owner("polydraft", "gb10-x2")
-    wanted = stack(profiles.load_named("gb10-x2"), builds(), owner, {"BOX_2": "192.168.100.2"})
+    wanted = stack(profiles.load_named("gb10-x2"), builds("test"), owner, {"BOX_2": "192.168.100.2"})
     assert not any("box-2" in each.name for each in wanted.all)
     assert wanted.router.document["HostConfig"]["ExtraHosts"] == ["box-2:192.168.100.2"]
 
 
 def test_each_image_is_known_by_what_it_is_built_from() -> None:
     assert {image.name: image.dockerfile for image in made("gb10").images} == {
-        "polydraft-engine:gb10": "images/engine/Dockerfile",
-        "polydraft-router:gb10": "images/router/Dockerfile",
+        "polydraft-engine:test": "images/engine/Dockerfile",
+        "polydraft-router:test": "images/router/Dockerfile",
     }
     for image in made("gb10").images:
         assert image.labels["org.opencontainers.image.version"] == image.arguments["POLYDRAFT_VERSION"]

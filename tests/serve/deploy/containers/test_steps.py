@@ -40,8 +40,8 @@ def brief(found: list[Step]) -> list[tuple[Do, str]]:
 
 def test_from_nothing_all_is_done_in_order() -> None:
     assert brief(steps(GB10, Sight(), Choice())) == [
-        (Do.BUILD, "polydraft-engine:gb10"),
-        (Do.BUILD, "polydraft-router:gb10"),
+        (Do.BUILD, "polydraft-engine:test"),
+        (Do.BUILD, "polydraft-router:test"),
         (Do.NETWORK, "polydraft_default"),
         (Do.VOLUME, "polydraft_gb10-cache"),
         (Do.START, ENGINE),
@@ -121,15 +121,15 @@ def test_engines_that_must_go_go_before_another_starts() -> None:
 def test_an_image_that_isn_t_what_the_pins_say_is_built_again() -> None:
     sight = there(GB10)
     old = SeenImage("old", {"org.opencontainers.image.version": "0.0.1"})
-    found = steps(GB10, replace(sight, images={**sight.images, "polydraft-engine:gb10": old}), Choice())
-    assert found[0] == Step(Do.BUILD, "polydraft-engine:gb10", "the one that is there isn't what the pins say")
+    found = steps(GB10, replace(sight, images={**sight.images, "polydraft-engine:test": old}), Choice())
+    assert found[0] == Step(Do.BUILD, "polydraft-engine:test", "the one that is there isn't what the pins say")
     assert (Do.START, ENGINE) in brief(found)
     assert (Do.GATE, GATE) in brief(found)
 
 
 def test_images_are_pulled_where_a_registry_is_named_and_built_anew_where_that_is_asked_for() -> None:
     assert str(steps(GB10, Sight(), Choice("registry.example/team/"))[0]) == (
-        "pull polydraft-engine:gb10 (from registry.example/team/)"
+        "pull polydraft-engine:test (from registry.example/team/)"
     )
     built = [step for step in steps(GB10, there(GB10), Choice(build=True)) if step.do is Do.BUILD]
     assert [step.why for step in built] == ["asked for", "asked for"]

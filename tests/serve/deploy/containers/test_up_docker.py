@@ -182,7 +182,7 @@ def test_after_a_failure_only_what_is_missing_is_done(stack: list[str]) -> None:
 
 def test_the_containers_are_those_that_compose_makes(stack: list[str], tmp_path: Path) -> None:
     """Field by field, as Docker describes them: nothing of the Compose document is lost, and nothing added."""
-    document = compose_file(standing_in.profile(NAME), standing_in.builds())
+    document = compose_file(standing_in.profile(NAME), standing_in.builds(NAME))
     (tmp_path / "compose.yaml").write_text(yaml.safe_dump(document))
     command: list[str | Path] = [
         COMPOSE,
@@ -254,7 +254,7 @@ def test_an_engine_that_somebody_stops_stays_so(stack: list[str]) -> None:
 
 def test_compose_takes_the_network_and_the_cache_for_its_own(stack: list[str], tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text(
-        yaml.safe_dump(compose_file(standing_in.profile(NAME), standing_in.builds()))
+        yaml.safe_dump(compose_file(standing_in.profile(NAME), standing_in.builds(NAME)))
     )
     command: list[str | Path] = [COMPOSE, "-p", PROJECT, "-f", tmp_path / "compose.yaml", "--profile", NAME]
     listed = subprocess.run([*command, "ps", "--format", "json"], capture_output=True, text=True, check=True)

@@ -152,8 +152,8 @@ def _download(profile: Profile, each: Builds) -> dict[str, Any]:
     """Give the service that fetches the models into the cache, and ends: it needs no GPU."""
     return {
         **_engine_image(profile, each),
-        "entrypoint": ["sh", "-euc"],
-        "command": [_escaped(models.download(profile.served))],
+        "entrypoint": ["python3", "/opt/polydraft/models.py"],
+        "command": models.download(profile.served),
         "environment": {"NVIDIA_VISIBLE_DEVICES": "void", "HF_TOKEN": None},
         "healthcheck": {"disable": True},
         "restart": "on-failure:5",  # what has come stays, and the next try goes on from there

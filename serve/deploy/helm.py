@@ -39,7 +39,7 @@ def helm_values(profile: Profile, each: Builds) -> dict[str, Any]:
             "models": _models(body),
             "replicas": _replicas(profile),
             "gpus": profile.copy_gpus,
-            **({"apart": True, "download": {"enabled": False}} if profile.host.boxes > 1 else {}),
+            **({"apart": True} if profile.host.boxes > 1 else {}),
             "environment": engine_environment(profile),
             "processes": [_process(profile, engine, first=engine == body.engines[0]) for engine in body.engines],
         },

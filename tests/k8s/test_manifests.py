@@ -138,7 +138,7 @@ def test_pods_keep_to_the_restricted_rules_of_pod_security(box: Profile, helm: P
 @each_box
 def test_the_plan_comes_before_every_engine(box: Profile, helm: Path) -> None:
     pod = objects(helm, box)["StatefulSet", f"{box.name}-engines"]["spec"]["template"]["spec"]
-    plan = pod["initContainers"][0]
+    plan = pod["initContainers"][1]
     several = box.copies * box.host.boxes > 1
     assert plan["args"] == ["plan", box.name, *(["--gpus", str(box.copy_gpus)] if several else [])]
     assert plan["resources"]["limits"]["nvidia.com/gpu"] == box.copy_gpus, "it sees the very GPUs that engines get"
@@ -185,10 +185,10 @@ def test_the_job_fetches_every_model_and_goes_on_where_it_stopped(box: Profile, 
         return
     (job,) = jobs
     spec = job["spec"]["template"]["spec"]
-    script = spec["containers"][0]["args"][0]
+    verb, *fetched = spec["containers"][0]["args"]
     served = box.served
     models = {served.model, *(lane.speculative_config.model for lane in served.lanes if lane.speculative_config)}
-    assert {line.split()[2] for line in script.splitlines()} == models
+    assert (verb, {each.partition("@")[0] for each in fetched}) == ("fetch", models)
     assert spec["restartPolicy"] == "OnFailure"
     assert job["spec"]["backoffLimit"] >= 6
     assert {"name": "cache", "mountPath": "/cache"} in spec["containers"][0]["volumeMounts"]
@@ -225,9 +225,9 @@ def test_another_model_is_another_job(helm: Path) -> None:
         ),
         pytest.param(("router.serviceMonitor.enabled=true",), "/metrics needs one", id="a scraper without a key"),
         pytest.param(
-            ("engine.apart=true",),
+            ("engine.apart=true", "engine.cache.existingClaim=mine"),
             "with engine.apart every box has a claim of its own",
-            id="one job for several caches",
+            id="one claim for several caches",
         ),
         pytest.param(
             ("engine.processes[0].port=8102", "engine.processes[1].port=8102"),

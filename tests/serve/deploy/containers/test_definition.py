@@ -44,8 +44,9 @@ def test_an_engine_s_settings_arrive_as_docker_writes_them() -> None:
 def test_what_is_run_instead_of_the_image_s_own_arrives() -> None:
     service = compose_file(profiles.load_named("gb10"), builds("test"))["services"]["gb10-download"]
     document = define(OWNER, "gb10-download", service, {}).document
-    assert document["Entrypoint"] == ["sh", "-euc"]
-    assert document["Cmd"][0].startswith("hf download RedHatAI/gemma-4-26B-A4B-it-FP8-Dynamic")
+    assert document["Entrypoint"] == ["python3", "/opt/polydraft/models.py"]
+    assert document["Cmd"][0] == "fetch"
+    assert document["Cmd"][1].startswith("RedHatAI/gemma-4-26B-A4B-it-FP8-Dynamic")
 
 
 def test_the_router_is_published_where_the_port_says_and_on_loopback() -> None:

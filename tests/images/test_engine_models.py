@@ -166,6 +166,9 @@ def test_a_file_that_was_cut_short_isn_t_there(hub: Hub, tmp_path: Path) -> None
 def test_a_download_that_was_ended_goes_on_from_there(hub: Hub, tmp_path: Path) -> None:
     broken = download(hub, tmp_path)
     until(hub, "two.safetensors")
+    while not any(tmp_path.glob(f"hub/models--*/snapshots/{COMMIT}/one.safetensors")):
+        assert broken.poll() is None
+        time.sleep(0.1)
     broken.send_signal(signal.SIGTERM)
     assert ended(broken)[0] == 143, "at once, though a file is on its way"
     hub.asked.clear()

@@ -20,6 +20,7 @@ from serve.deploy.containers.order import Asked, Means, Router
 from serve.deploy.containers.steps import Choice
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT, Profile
+from serve.deploy.reading import CARDS, MEMORY, Reading, take
 from serve.errors import ConfigError
 from serve.progress import Progress
 
@@ -103,7 +104,11 @@ def _variables() -> dict[str, str]:
 
 
 def _means(profile: Profile) -> Means:
-    return Means(ROOT, ROOT / ".cache/logs", typer.echo, Progress(unit="MiB"))
+    return Means(ROOT, ROOT / ".cache/logs", typer.echo, Progress(unit="MiB"), _memory)
+
+
+def _memory() -> Reading:
+    return take(MEMORY, [CARDS])
 
 
 def _place(profile: Profile, router: Address, engine_port: int, vllm: Path) -> processes.Place:

@@ -54,7 +54,7 @@ def means(said: list[str] | None = None) -> Means:
         else:
             said.append(line)
 
-    return Means(ROOT, Path(tempfile.gettempdir()) / "polydraft-test-logs", say, lambda done, total: None)
+    return Means(ROOT, Path(tempfile.gettempdir()) / "polydraft-test-logs", say, lambda done, total: None, reading)
 
 
 if __name__ == "__main__":

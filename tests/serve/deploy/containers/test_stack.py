@@ -14,10 +14,11 @@ def made(name: str, *, drafters: bool = True) -> Stack:
     return stack(profiles.load_named(name), builds("test"), Owner("polydraft", name, drafters), {})
 
 
-def test_engines_come_one_after_another_and_the_router_last() -> None:
-    assert [each.service for each in made("gb10").all] == ["gb10-engine", "gb10-gate", "gb10"]
+def test_models_come_first_engines_one_after_another_and_the_router_last() -> None:
+    assert [each.service for each in made("gb10").all] == ["gb10-download", "gb10-engine", "gb10-gate", "gb10"]
     compared = [each.service for each in made("gb10-compare").all]
-    assert compared == ["gb10-compare-mtp", "gb10-compare-body", "gb10-compare-gate", "gb10-compare"]
+    assert compared[0] == "gb10-compare-download"
+    assert compared[1:] == ["gb10-compare-mtp", "gb10-compare-body", "gb10-compare-gate", "gb10-compare"]
 
 
 def test_where_one_lane_serves_there_is_nothing_to_prove() -> None:

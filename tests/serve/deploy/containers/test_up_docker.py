@@ -372,12 +372,12 @@ def test_models_that_can_t_be_had_stop_it_and_the_next_try_goes_on_from_there() 
 
 
 def test_memory_that_was_taken_during_the_download_stops_it_before_any_engine() -> None:
-    order, said = standing_in.order("hubless", PORT, "detach"), list[str]()
+    order, said = standing_in.order("slow", PORT, "detach"), list[str]()
     taken = replace(standing_in.means(said), look=lambda: readings.load("gb10-shared")[1])
     start.down(order, standing_in.means([]))
     assert start.up(order, standing_in.reading(), taken) == 1
-    assert "the models are there; polydraft up hubless goes on" in said[-1]
-    assert containers("hubless") == [f"{PROJECT}-hubless-download-1"]
+    assert "the models are there; polydraft up slow goes on" in said[-1]
+    assert containers("hubless") == [f"{PROJECT}-slow-download-1"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)

@@ -7,6 +7,7 @@
   - RequestError            becomes one HTTP answer in OpenAI's error shape
     - InvalidPayload        400
     - UnknownLane           400
+    - UnknownEngine         400
     - LaneConflict          400
     - LaneRefuses           400
     - MalformedRequest      400
@@ -64,6 +65,12 @@ class UnknownLane(RequestError):
     """The lane that was asked for isn't one of this router's."""
 
     code = "lane_not_found"
+
+
+class UnknownEngine(RequestError):
+    """The engine that was asked for isn't one of the forced lane's."""
+
+    code = "engine_not_found"
 
 
 class LaneConflict(RequestError):

@@ -42,9 +42,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A profile's containers, with the images and the volumes that they need; `gate` is None where one lane serves.
+    """A profile's containers, with the images and the volumes that they need.
 
-    `download` fetches the models into the cache and ends, None where they are in the image.
+    `download` fetches the models into the cache and ends, None where they are in the image; `gate` is None where one
+    engine serves one lane.
 
     `drafting` names the engines' containers that would be others without drafters, `dtype` what engines compute in;
     `copies` says that the engines are copies of each other, of which any can serve.
@@ -87,13 +88,14 @@ def stack(profile: Profile, each: Builds, owner: Owner, given: Mapping[str, str]
     router = services[profile.name]
     gated = {key: value for key, value in router.items() if key not in _UNPUBLISHED} | {"restart": "no"}
     defined = tuple(define(owner, name, services[name], given) for name in engines)
+    provable = len(served.served.lanes) > 1 or profile.copies > 1
     return Stack(
         owner=owner,
         images=_images([services[name] for name in (*engines, profile.name)]),
         volumes=tuple(full.get("volumes", {})),
         download=define(owner, fetching, services[fetching], given) if fetching in services else None,
         engines=defined,
-        gate=apart(define(owner, f"{profile.name}-gate", gated, given)) if len(served.served.lanes) > 1 else None,
+        gate=apart(define(owner, f"{profile.name}-gate", gated, given)) if provable else None,
         router=define(owner, profile.name, router, given),
         drafting=frozenset(each.name for each in defined if owner.drafters and each.service in drafting),
         dtype=_dtype(served),

@@ -24,6 +24,7 @@ def test_models_come_first_engines_one_after_another_and_the_router_last() -> No
 def test_where_one_lane_serves_there_is_nothing_to_prove() -> None:
     assert made("rtx-pro-2000").gate is None
     assert made("gb10", drafters=False).gate is None
+    assert made("rtx-pro-2000-x4-replicas").gate is not None, "copies are held against each other"
 
 
 def test_the_gate_s_router_is_the_router_but_nobody_finds_it() -> None:

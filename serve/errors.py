@@ -7,12 +7,12 @@
   - RequestError            becomes one HTTP answer in OpenAI's error shape
     - InvalidPayload        400
     - UnknownLane           400
-    - UnknownEngine         400
     - LaneConflict          400
     - LaneRefuses           400
     - MalformedRequest      400
     - Unauthorized          401
     - UnknownModel          404
+    - UnknownEngine         404
     - UnknownPath           404
     - MethodNotAllowed      405
     - RequestTimeout        408
@@ -70,6 +70,7 @@ class UnknownLane(RequestError):
 class UnknownEngine(RequestError):
     """The engine that was asked for isn't one of the forced lane's."""
 
+    status = 404
     code = "engine_not_found"
 
 

@@ -61,6 +61,16 @@ def test_where_nothing_is_to_be_fetched_nothing_is_waited_for(name: str, helm: P
     assert pod(helm, box, "--set", "engine.download.enabled=false")["initContainers"][0]["name"] == "plan"
 
 
+@each_box
+def test_every_container_asks_for_memory_and_has_a_limit(box: Profile, helm: Path) -> None:
+    """One without is taken first where a node runs short, and takes the node's first."""
+    for document in objects(helm, box).values():
+        template = document["spec"].get("template", {}).get("spec", {})
+        for container in [*template.get("initContainers", ()), *template.get("containers", ())]:
+            assert "memory" in container["resources"]["requests"], container["name"]
+            assert "memory" in container["resources"]["limits"], container["name"]
+
+
 def test_a_rollout_s_patience_counts_the_download(helm: Path) -> None:
     box = BOXES[0]
     for given, seconds in (("true", 3600 + 3600 + 900), ("false", 3600 + 900)):

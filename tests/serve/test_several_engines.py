@@ -336,7 +336,7 @@ def test_no_other_engine_stands_in_for_one_that_was_forced(fleet: Fleet) -> None
 def test_an_engine_that_the_lane_hasn_t_is_refused(fleet: Fleet, lane: str | None, said: str) -> None:
     forced = {"x-polydraft-engine": name(fleet.engines[2]), **({"x-polydraft-lane": lane} if lane else {})}
     refused = fleet.client.post("/v1/chat/completions", json={"messages": [QUESTION]}, headers=forced)
-    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "engine_not_found")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "engine_not_found")
     assert said in refused.json()["error"]["message"]
 
 

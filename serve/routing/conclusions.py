@@ -10,7 +10,7 @@ from serve.routing.belief import Belief, joined
 from serve.routing.cell import Cell
 from serve.routing.lane import Lane
 from serve.routing.moments import Moments
-from serve.routing.policy import Candidate, Table, found, indexed
+from serve.routing.policy import ANY, Candidate, Table, closest, indexed
 from serve.routing.pooling import Pool
 from serve.routing.step_time import Fit, Sums
 from serve.routing.task import TASKS
@@ -150,9 +150,14 @@ class Conclusions:
         return belief
 
     def _listed(self, lane: str, cell: Cell) -> Belief | None:
-        """Take log-odds out of the table; out of a rate alone, by the step time that is believed in."""
-        listed = next((each for each in found(cell, self._index) if each.lane == lane), None)
-        return self._read(listed) if listed else None
+        """Take log-odds out of the table's closest row; one for all tasks, or all languages, was measured in some."""
+        row = closest(cell, self._index)
+        listed = next((each for each in self._index[row] if each.lane == lane), None) if row else None
+        belief = self._read(listed) if listed else None
+        if not row or not belief:
+            return None
+        of_one = pooling.LANGUAGES_DIFFER * (row[0] == ANY) + pooling.TASKS_DIFFER * (row[1] == ANY)
+        return Belief(belief.mean, belief.variance + 2 * of_one)  # two of them differ by twice what each does
 
     def _tabled(self, lane: str) -> dict[Cell, Moments]:
         """Take every row of the table for a request: what a drafter does in some cells says something of the others."""
@@ -165,6 +170,7 @@ class Conclusions:
         }
 
     def _read(self, listed: Candidate) -> Belief | None:
+        """Take log-odds out of an acceptance length; out of a rate alone, by the step time that is believed in."""
         drafts, length = self._lanes[listed.lane].draft_tokens, listed.acceptance_length
         if not length and listed.decode_rate:
             # An error of the step time cancels in the rate, which is what was measured.

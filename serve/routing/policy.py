@@ -109,7 +109,9 @@ def choose_any(lanes: Sequence[Lane], ready: Collection[str], wish: Wish) -> Dec
 
 def _candidates(cell: Cell, table: Table, lanes: Sequence[Lane]) -> tuple[Candidate, ...]:
     """Give every lane in the order of the cell's row; lanes that the row leaves out come last, in configured order."""
-    listed = found(cell, indexed(table))
+    index = indexed(table)
+    row = closest(cell, index)
+    listed = index[row] if row else ()
     names = {candidate.lane for candidate in listed}
     return (*listed, *(Candidate(lane.name) for lane in lanes if lane.name not in names))
 
@@ -123,13 +125,13 @@ def indexed(table: Table) -> Index:
     return {(row.language, row.task): row.candidates for row in table}
 
 
-def found(cell: Cell, index: Index) -> tuple[Candidate, ...]:
-    """Give the candidates of the row that describes the cell most closely: the language first, the task second."""
+def closest(cell: Cell, index: Index) -> tuple[str, str] | None:
+    """Name the row that describes the cell most closely: the language first, the task second."""
     for language in (cell.language, cell.language.partition("-")[0], ANY):
         for task in (cell.task, ANY):
-            if candidates := index.get((language, task)):
-                return candidates
-    return ()
+            if index.get((language, task)):
+                return language, task
+    return None
 
 
 def _permitted(candidates: tuple[Candidate, ...], lanes: Sequence[Lane], wish: Wish) -> tuple[Candidate, ...]:

@@ -48,12 +48,19 @@ def test_knows_nothing_at_first_but_that_the_body_gives_one_token_a_step() -> No
 
 
 def test_begins_from_the_table() -> None:
-    row = Row("en", "*", (Candidate("mtp", 3.0, 75.0), Candidate("body", None, 40.0)))
+    row = Row("en", "prose", (Candidate("mtp", 3.0, 75.0), Candidate("body", None, 40.0)))
     found = estimate(ledger(row), "mtp", EN, 1, 0.0)
     assert found.acceptance_length == pytest.approx(3.0, abs=0.15)
     assert found.step_time == pytest.approx(0.04, rel=0.25)
     unlisted = estimate(ledger(row), "mtp", ZH, 1, 0.0)
     assert estimate(ledger(), "mtp", ZH, 1, 0.0).acceptance_length < unlisted.acceptance_length < 2.8
+
+
+def test_a_row_for_all_tasks_says_less_of_one() -> None:
+    candidates = (Candidate("mtp", 3.0, 75.0), Candidate("body", None, 40.0))
+    named, general = (estimate(ledger(Row("en", task, candidates)), "mtp", EN, 1, 0.0) for task in ("prose", "*"))
+    assert named.acceptance_length > general.acceptance_length > 2.6
+    assert general.variance > 2 * named.variance
 
 
 def test_begins_from_a_table_that_has_rates_alone() -> None:

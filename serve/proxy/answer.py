@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from serve.errors import EngineErred, EngineFailed, LaneNotReady
 from serve.proxy import sse, vllm
+from serve.proxy.alike import Alike
 from serve.proxy.client import Client
 from serve.proxy.connection import Head, Source
 from serve.proxy.dialect import Dialect
@@ -53,6 +54,7 @@ class Answer:
         self._parts: list[bytes] = []
         self._splitter = sse.Splitter()
         self._marks = _marks(dialect, stamp is not None)
+        self._plain = Alike(self._marks).plain
         self._between_events = model is None  # so that events without a mark may pass unread
 
     def on_head(self, head: Head, source: Source) -> Exception | None:
@@ -74,7 +76,7 @@ class Answer:
         if not self._streams:
             self._parts.append(chunk)
             return
-        if self._between_events and (events := self._marks.plain(chunk)):
+        if self._between_events and (events := self._plain(chunk)):
             self._progress.output(events, self._clock())
             block = chunk
         else:

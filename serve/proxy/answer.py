@@ -55,6 +55,7 @@ class Answer:
         self._splitter = sse.Splitter()
         self._marks = _marks(dialect, stamp is not None)
         self._plain = Alike(self._marks).plain
+        self._ended = False
         self._between_events = model is None  # so that events without a mark may pass unread
 
     def on_head(self, head: Head, source: Source) -> Exception | None:
@@ -69,7 +70,7 @@ class Answer:
             source.pause()
         return None
 
-    def on_data(self, chunk: bytes) -> None:
+    def on_data(self, chunk: bytes, *, last: bool = False) -> None:
         """Pass a stream on; keep the part of a whole answer."""
         if self._sample is not None:
             self._sample.add(chunk)
@@ -84,7 +85,11 @@ class Answer:
         if block:
             if not self._progress.sent:
                 self._start_stream()
-            self._client.write(block)
+            if last and self._is_complete():
+                self._ended = True
+                self._client.end(block)
+            else:
+                self._client.write(block)
 
     def finish(self) -> None:
         """End the response, since the engine's answer is complete; raises EngineFailed if it isn't what it must be."""
@@ -97,8 +102,13 @@ class Answer:
         if not (self._progress.done or self._progress.error):
             raise EngineFailed("The engine ended its stream before it was complete.")
         self._progress.end = self._progress.error or "complete"
-        self._client.end()
+        if not self._ended:
+            self._client.end()
         return None
+
+    def _is_complete(self) -> bool:
+        """Tell whether a stream has come to its end with a whole event."""
+        return self._splitter.empty and bool(self._progress.done or self._progress.error)
 
     def release(self) -> None:
         """Pass on what waited for an event that won't come, since the engine broke; nothing to who has nothing yet."""

@@ -41,8 +41,8 @@ class Receiver(Protocol):
     def on_head(self, head: Head, source: Source) -> Exception | None:
         """Take the answer's head."""
 
-    def on_data(self, chunk: bytes) -> None:
-        """Take some bytes of the answer's content."""
+    def on_data(self, chunk: bytes, *, last: bool = False) -> None:
+        """Take some bytes of the answer's content; after the `last` nothing comes. Others may turn out to be so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,13 +235,13 @@ class Connection(asyncio.Protocol):
         if not self._answering or self._complete:
             return
         if self._parts:
-            self._hand_on()
+            self._hand_on(last=True)
         self._complete = True
         self._receiver = None
         if self._done and not self._done.done():
             self._done.set_result(None)
 
-    def _hand_on(self) -> None:
+    def _hand_on(self, *, last: bool = False) -> None:
         """Hand on what a read brought of the content: a write for each of its chunks would cost more than all else."""
         parts = self._parts
         content = parts[0] if len(parts) == 1 else b"".join(parts)
@@ -251,4 +251,4 @@ class Connection(asyncio.Protocol):
         else:
             self._heard()
         if self._receiver:
-            self._receiver.on_data(content)
+            self._receiver.on_data(content, last=last)

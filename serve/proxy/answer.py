@@ -17,6 +17,9 @@ from serve.proxy.naming import renamed
 from serve.proxy.progress import Progress
 from serve.routing.sample import Sample
 
+_NONE = Head(0, {})
+"""What stands for a head that hasn't come."""
+
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 _STREAM_HEADERS = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 
@@ -49,7 +52,7 @@ class Answer:
         self._client, self._progress, self._dialect, self._clock = client, progress, dialect, clock
         self._named_headers, self._model, self._stamp = named, model, stamp
         self._sample = sample
-        self._head = Head(0, {})
+        self._head = _NONE
         self._streams = False
         self._parts: list[bytes] = []
         self._splitter = sse.Splitter()

@@ -39,6 +39,11 @@ _METRICS = {
 }
 
 
+def _sized(answer: object) -> bytes:
+    raw = json.dumps(answer).encode()
+    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(raw), raw)
+
+
 def _whole() -> bytes:
     answer = {
         "id": "chatcmpl-bench",
@@ -49,8 +54,7 @@ def _whole() -> bytes:
     }
     room = ANSWER_BYTES - len(json.dumps(answer))
     answer["choices"][0]["message"]["content"] = "a" * room  # type: ignore[index]
-    raw = json.dumps(answer).encode()
-    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(raw), raw)
+    return _sized(answer)
 
 
 def _framed(raw: bytes) -> bytes:
@@ -73,7 +77,14 @@ USAGE = _framed(
     + b"\n\n"
 )
 END = _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
-EMPTY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+
+EMPTY = _sized({})
+TOLD = {
+    b"/version": _sized({"version": "0.33.0"}),
+    b"/v1/models": _sized({"object": "list", "data": [{"id": "demo", "object": "model", "max_model_len": 32_768}]}),
+}
+"""What vLLM says of itself: a relay that isn't told asks again and again."""
 
 
 class Engine(asyncio.Protocol):
@@ -102,7 +113,7 @@ class Engine(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._parser.get_method() != b"POST" or not self._url.endswith(b"/completions"):
-            self._write(EMPTY)
+            self._write(TOLD.get(self._url, EMPTY))
         elif _STREAMED.search(self._payload):
             chunks, pace = _number(_CHUNKS, self._payload), _number(_PACE, self._payload) / 1000
             self._write(HEAD)

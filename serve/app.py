@@ -25,6 +25,7 @@ from serve.ledger.store import keep, opened
 from serve.metrics import Metrics, breaker_open, engine_up
 from serve.otel import Traces, exported
 from serve.page import memory, routes, screen
+from serve.page.holdings import Holdings
 from serve.page.live import Live
 from serve.page.routes import Page
 from serve.page.sources import Sources
@@ -239,7 +240,8 @@ def _shown(
     settings: Settings, application: FastAPI, service: Service, metrics: Metrics, view: View
 ) -> Callable[[], None]:
     """Put the live page on an application; gives what ends its streams."""
-    learner = service.admission.learner
+    learner, upstreams = service.admission.learner, service.wiring.fleet.upstreams
+    holdings = Holdings(upstreams)
     sources = Sources(
         model=settings.model,
         version=__version__,
@@ -247,12 +249,14 @@ def _shown(
         exploration=settings.exploration if settings.policy == "apply" else 0.0,
         table=settings.table,
         view=view,
-        upstreams=service.wiring.fleet.upstreams,
+        upstreams=upstreams,
         in_flight=metrics.running,
-        memory=functools.partial(memory.read, settings.planned_memory_gib),
+        memory=memory.read,
+        planned=settings.planned_memory_gib,
+        holding=holdings.last,
         learner=learner,
     )
-    live = Live(view, functools.partial(screen.state, sources))
+    live = Live(view, functools.partial(screen.state, sources), holdings.follow)
     application.state.page = Page(sources, live, secure=settings.behind_tls or settings.tls_cert_file is not None)
     application.include_router(routes.router)
     return live.close

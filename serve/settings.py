@@ -5,7 +5,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -70,10 +70,10 @@ class Settings(BaseSettings):
     )
     open_metrics: bool = Field(default=False, description="Whether /metrics needs no key.")
     page: bool = Field(default=True, description="Whether the live page is served at /.")
-    planned_memory_gib: float | None = Field(
-        default=None,
-        gt=0,
-        description="GiB that the engines were planned to hold; the page shows it beside what is used.",
+    planned_memory_gib: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default={},
+        description="JSON object: GiB that each engine was planned to hold on an accelerator, by its base URL; the "
+        "page shows it beside what it holds.",
     )
     behind_tls: bool = Field(
         default=False, description="Whether browsers reach the router by a proxy that speaks HTTPS to them."
@@ -154,6 +154,14 @@ class Settings(BaseSettings):
     def _check_tls(self) -> Self:
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("TLS needs both TLS_CERT_FILE and TLS_KEY_FILE")
+        return self
+
+    @model_validator(mode="after")
+    def _check_plan(self) -> Self:
+        known = {url for lane in self.lanes for url in lane.engines}
+        for url in self.planned_memory_gib:
+            if url not in known:
+                raise ValueError(f"PLANNED_MEMORY_GIB names {url!r}, which is no lane's `upstream`; write it as there")
         return self
 
     @model_validator(mode="after")

@@ -60,14 +60,14 @@ def _volume(profile: Profile) -> str:
 
 
 def _router(profile: Profile, each: Builds) -> dict[str, Any]:
+    upstreams = {lane.name: _upstreams(profile, lane.name) for lane in profile.served.lanes}
     own = {
         "POLYDRAFT_HOST": "0.0.0.0",  # noqa: S104 the container's own network
         "POLYDRAFT_PORT": str(ROUTER_PORT),
         "POLYDRAFT_WITHOUT_KEYS": "anywhere",  # the port is published on loopback alone
-        "POLYDRAFT_PLANNED_MEMORY_GIB": memory.planned(profile),
+        "POLYDRAFT_PLANNED_MEMORY_GIB": memory.planned(profile, upstreams),
         **({"POLYDRAFT_DRAIN_TIMEOUT": str(DRAIN)} if _long(profile) else {}),
     }
-    upstreams = {lane.name: _upstreams(profile, lane.name) for lane in profile.served.lanes}
     further = [further_box(number) for number in range(2, profile.host.boxes + 1)]
     return {
         "profiles": [profile.name],

@@ -17,13 +17,13 @@ ROUTER_PORT = 8000
 
 def helm_values(profile: Profile) -> dict[str, Any]:
     """Return the chart's values for a profile that has a GPU."""
+    body = profile.served
+    upstreams = {lane.name: _upstreams(profile, lane.name) for lane in body.lanes}
     own = {
         "POLYDRAFT_HOST": "0.0.0.0",  # noqa: S104 the pod's own network
         "POLYDRAFT_PORT": str(ROUTER_PORT),
-        "POLYDRAFT_PLANNED_MEMORY_GIB": memory.planned(profile),
+        "POLYDRAFT_PLANNED_MEMORY_GIB": memory.planned(profile, upstreams),
     }
-    body = profile.served
-    upstreams = {lane.name: _upstreams(profile, lane.name) for lane in body.lanes}
     return {
         "profile": profile.name,
         "router": {

@@ -5,8 +5,9 @@ Pure: profile and free memory in, plan out. Where accelerators share their memor
 that overruns it takes the machine down with it, so a plan that is refused is never started "to see".
 """
 
+import json
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from serve.deploy.body import Body, Engine
@@ -131,9 +132,16 @@ def fitting_cards(profile: Profile, seen: Sequence[Card], gpus: int | None = Non
     return first if right and len(first) == count else []
 
 
-def planned(profile: Profile) -> str:
-    """Write what the engines of a profile are planned to hold, in GiB, as the router's settings take it."""
-    return f"{plan(profile, idle(profile)).held:.1f}"
+def planned(profile: Profile, upstreams: Mapping[str, str | tuple[str, ...]]) -> str:
+    """Write what each engine is planned to hold on an accelerator, in GiB, as the router's settings take it.
+
+    `upstreams` has the base URLs of each lane's engines.
+    """
+    held: dict[str, float] = {}
+    for lane, urls in upstreams.items():
+        gib = round(profile.engine_gib(profile.served, profile.served.engine_of(lane)), 2)
+        held |= dict.fromkeys((urls,) if isinstance(urls, str) else urls, gib)
+    return json.dumps(held)
 
 
 def plan(profile: Profile, pool: Pool) -> Plan:

@@ -74,7 +74,7 @@ async def up(profile: Profile, place: Place, say: Say) -> int:
     The profile's engines may start all at once: that is for CPUs alone. Raises ConfigError before anything was started
     if a port is taken, vLLM isn't installed or the engines don't fit into the memory that is free.
     """
-    planned = _planned(profile, place, say)
+    _check_all(profile, place, say)
     _adopt_orphans()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -82,7 +82,7 @@ async def up(profile: Profile, place: Place, say: Say) -> int:
         loop.add_signal_handler(number, stop.set)
     children: list[Child] = []
     try:
-        return await _run(profile, place, say, stop, children, planned.held)
+        return await _run(profile, place, say, stop, children)
     finally:
         if children:
             say(f"stopping; running answers get {_DRAIN} s ...")
@@ -93,30 +93,27 @@ async def up(profile: Profile, place: Place, say: Say) -> int:
 
 def preview(profile: Profile, place: Place, say: Say) -> None:
     """Say what `up` would run, and start nothing; raises ConfigError as `up` does."""
-    planned = _planned(profile, place, say)
+    _check_all(profile, place, say)
     for engine in profile.served.engines:
         say(shlex.join([*_assigned(engine_environment(profile)), *_engine_command(profile, engine.name, place)]))
-    say(shlex.join([*_assigned(_router_environment(profile, place, planned.held)), *_router_command()]))
+    say(shlex.join([*_assigned(_router_environment(profile, place)), *_router_command()]))
 
 
-def _planned(profile: Profile, place: Place, say: Say) -> memory.Plan:
+def _check_all(profile: Profile, place: Place, say: Say) -> None:
     _check(profile, place)
     planned = memory.plan(profile, memory.free(profile, take(MEMORY, [])))
     memory.check(planned)
     say(f"memory: the engines take {planned.held:.1f} of {planned.pool.free:.1f} GiB that are available")
-    return planned
 
 
-async def _run(
-    profile: Profile, place: Place, say: Say, stop: asyncio.Event, children: list[Child], held: float
-) -> int:
+async def _run(profile: Profile, place: Place, say: Say, stop: asyncio.Event, children: list[Child]) -> int:
     started = time.monotonic()
     place.logs.mkdir(parents=True, exist_ok=True)
     for engine in profile.served.engines:
         command = _engine_command(profile, engine.name, place)
         children.append(await _start(engine.name, command, engine_environment(profile), place))
         say(f"engine {engine.name}: loading; log in {children[-1].log}")
-    router = await _start("router", _router_command(), _router_environment(profile, place, held), place)
+    router = await _start("router", _router_command(), _router_environment(profile, place), place)
     children.append(router)
     waiting = asyncio.create_task(_until_ready(profile, place.url, say, started))
     stopped = asyncio.create_task(stop.wait())
@@ -181,14 +178,15 @@ def _router_command() -> list[str]:
     return [sys.executable, "-m", "serve", "serve"]
 
 
-def _router_environment(profile: Profile, place: Place, held: float) -> dict[str, str]:
+def _router_environment(profile: Profile, place: Place) -> dict[str, str]:
+    upstreams = profile.upstreams(place.engine_port)
     own = {
         "POLYDRAFT_HOST": place.router.host,
         "POLYDRAFT_PORT": str(place.router.port),
         "POLYDRAFT_DRAIN_TIMEOUT": str(_DRAIN),
-        "POLYDRAFT_PLANNED_MEMORY_GIB": f"{held:.1f}",
+        "POLYDRAFT_PLANNED_MEMORY_GIB": memory.planned(profile, upstreams),
     }
-    return {**profile.router_environment(profile.upstreams(place.engine_port)), **own}
+    return {**profile.router_environment(upstreams), **own}
 
 
 async def _until_ready(profile: Profile, router: str, say: Say, started: float) -> None:

@@ -5,7 +5,7 @@ What is said is written once for all of them. Whoever reads too slowly misses so
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -40,19 +40,25 @@ class _Listener:
 
 
 class Live:
-    """Everybody who listens. `state` describes now; `interval` is in seconds."""
+    """Everybody who listens. `state` describes now, `beside` runs while anybody does, `interval` is in seconds."""
 
-    def __init__(self, view: View, state: Callable[[], dict[str, Any]], interval: float = 1.0) -> None:
+    def __init__(
+        self,
+        view: View,
+        state: Callable[[], dict[str, Any]],
+        beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        interval: float = 1.0,
+    ) -> None:
         self._view, self._state, self._interval = view, state, interval
+        self._beside = beside
         self._listeners: set[_Listener] = set()
-        self._ticking: asyncio.Task[None] | None = None
+        self._running: list[asyncio.Task[None]] = []
         self._closed = False
 
     def close(self) -> None:
         """End every stream, since the router stops: the browsers come back by themselves."""
         self._closed = True
-        if self._ticking:
-            self._ticking.cancel()
+        self._stop()
         for listener in self._listeners:
             listener.woken.set()
 
@@ -68,8 +74,9 @@ class Live:
         """
         listener = _Listener()
         self._listeners.add(listener)
-        if self._ticking is None:
-            self._ticking = asyncio.create_task(self._tick())
+        if not self._running:
+            works = (self._tick(), *([self._beside()] if self._beside else []))
+            self._running = [asyncio.create_task(work) for work in works]
         try:
             yield _RETRY + self._event(0)
             while True:
@@ -82,9 +89,13 @@ class Live:
                 yield self._event(0) if missed or block is None else block
         finally:
             self._listeners.discard(listener)
-            if not self._listeners and self._ticking:
-                self._ticking.cancel()
-                self._ticking = None
+            if not self._listeners:
+                self._stop()
+
+    def _stop(self) -> None:
+        for task in self._running:
+            task.cancel()
+        self._running = []
 
     async def _tick(self) -> None:
         told, failing = self._view.count, False

@@ -1,4 +1,4 @@
-"""How much of the machine's memory is used: what Linux says. None where it says nothing."""
+"""How much of the machine's memory is used, whatever uses it: what Linux says. None where it says nothing."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ _MEMINFO = Path("/proc/meminfo")
 _KIB_A_GIB = 2**20
 
 
-def read(planned: float | None, path: Path = _MEMINFO) -> Memory | None:
-    """Read what the machine has and uses, in GiB; `planned` is what the engines were planned to hold."""
+def read(path: Path = _MEMINFO) -> Memory | None:
+    """Read what the machine has and uses, in GiB."""
     try:
         lines = dict(line.split(":", 1) for line in path.read_text(encoding="ascii").splitlines())
         total, available = (int(lines[name].split()[0]) / _KIB_A_GIB for name in ("MemTotal", "MemAvailable"))
     except (OSError, ValueError, KeyError):
         return None
-    return Memory(planned, round(total, 2), round(total - available, 2))
+    return Memory(round(total, 2), round(total - available, 2))

@@ -9,6 +9,7 @@ from serve.page import cells, gains
 from serve.page.dialect import expected, rounded, span
 from serve.page.sources import Sources
 from serve.page.view import BUCKET, Noticed
+from serve.proxy.holding import Holding
 from serve.routing.guard import PROMISED
 from serve.routing.lane import Lane, engine_name
 
@@ -65,7 +66,20 @@ def _engine(sources: Sources, url: str) -> dict[str, Any]:
         "max_model_len": upstream.max_model_len,
         "running": upstream.slots.running,
         "waiting": upstream.slots.waiting,
+        "planned": sources.planned.get(url),
+        "holding": _holding(sources.holding.get(url)),
     }
+
+
+def _holding(known: Holding | None) -> dict[str, Any] | None:
+    """Write what an engine holds, in GiB by place; its KV cache's part in use, and the longest requests it can hold."""
+    if known is None:
+        return None
+    places = [
+        {"name": each.name, "engine": rounded(each.engine), "used": rounded(each.used), "total": rounded(each.total)}
+        for each in known.places
+    ]
+    return {"places": places, "kv_used": rounded(known.kv_used, 4), "kv_room": rounded(known.kv_room, 1)}
 
 
 def _lane(sources: Sources, lane: Lane, minute: Sequence[tuple[int, Mapping[str, float]]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from serve.ledger.learner import Learner
 from serve.page.view import View
+from serve.proxy.holding import Holding
 from serve.proxy.upstream import Upstream
 from serve.routing.lane import Lane
 from serve.routing.policy import Mode, Table
@@ -12,16 +13,18 @@ from serve.routing.policy import Mode, Table
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """GiB: what the engines were planned to hold, None if nobody said; what the machine has, and uses now."""
+    """What the machine has and uses now, whatever uses it, in GiB."""
 
-    planned: float | None
     total: float
     used: float
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the page's facts come from; `memory` is None where it can't be read, `learner` where nothing is learned."""
+    """Where the page's facts come from; `memory` is None where it can't be read, `learner` where nothing is learned.
+
+    By engines' base URLs: `planned` has the GiB that each was planned to hold, `holding` what it says it holds.
+    """
 
     model: str
     version: str
@@ -32,6 +35,8 @@ class Sources:
     upstreams: Mapping[str, Upstream]
     in_flight: Callable[[Lane], int]
     memory: Callable[[], Memory | None]
+    planned: Mapping[str, float]
+    holding: Mapping[str, Holding]
     learner: Learner | None = None
 
     def ready(self) -> dict[str, str]:

@@ -172,10 +172,15 @@ class Upstream:
         return longest if isinstance(longest, int) else None
 
     async def _read(self, path: str) -> Any:
-        """Read what a path says; None if it says nothing in a probe's time."""
+        """Read the JSON of a path; None if it says nothing in a probe's time."""
+        said = await self.text(path)
+        return None if said is None else vllm.decode(said)
+
+    async def text(self, path: str) -> bytes | None:
+        """Ask for a path and give what it says; None if it says nothing in a probe's time, or refuses."""
         try:
             async with self._client.get(self.url + path, timeout=self._probe_timeout()) as response:
-                return vllm.decode(await response.read())
+                return await response.read() if response.ok else None
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
 

@@ -22,6 +22,7 @@ STORED = "/v1/responses/"
 HEALTH = "/health"
 VERSION = "/version"
 MODELS = "/v1/models"
+METRICS = "/metrics"
 
 
 class Report(NamedTuple):

@@ -1,5 +1,6 @@
 """What the ledger's sums let conclude of its lanes, concluded when something was learned, not while a request waits."""
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from serve.routing.belief import Belief, joined
 from serve.routing.cell import Cell
 from serve.routing.lane import Lane
 from serve.routing.moments import Moments
-from serve.routing.policy import Candidate, Table, candidates_of
+from serve.routing.policy import ANY, Candidate, Table, closest, indexed
 from serve.routing.pooling import Pool
 from serve.routing.step_time import Fit, Sums
+from serve.routing.task import TASKS
 
 _GUESSED_ACCEPTANCE = 0.6
 """Share of drafts accepted at each position, of a drafter that nobody measured."""
@@ -24,9 +26,11 @@ TABLE_CONTEXT = 512.0
 _CONTEXTS = 256.0  # tokens by which contexts are told apart
 _PATIENCE = 8  # parts of the lessons so far, after so many of which more are worth another fit
 _LONGEST = 16  # lessons after which a lane's steps are fitted again
+_STRANGER = "x-stranger"
+"""Stands for every language of which nothing is known: what is expected of lanes there is the same."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made by the dozen after each lesson, where a frozen one takes three times as long
 class Length:
     """An acceptance length that is expected of a lane in a cell, and its logarithm with the variance of that."""
 
@@ -49,17 +53,22 @@ class Conclusions:
         steps: Mapping[str, Sums],
     ) -> None:
         self._lanes = {lane.name: lane for lane in lanes}
-        self._table = table
+        self._table, self._index = table, indexed(table)
         self._seen, self._steps = seen, steps
         self._seeds = {lane.name: _seed(lane, table) for lane in lanes}
         self._lessons = dict.fromkeys(self._lanes, 0)
         self._pooled = dict.fromkeys(self._lanes, 0)
         self._fitted = dict.fromkeys(self._lanes, 0)
         self._lengths: dict[Cell, dict[str, Length]] = {}
+        self._known: set[str] = set()
         self.renew()
+        for language in (_STRANGER, *(row.language for row in table)):
+            self._meet(Cell(language, "", "chat", thinking=False))
 
     def renew(self) -> None:
         """Conclude everything anew."""
+        cells = itertools.chain.from_iterable(self._seen.values())
+        self._known = {_language(row.language) for row in self._table} | {_language(cell.language) for cell in cells}
         self._pools: dict[str, Pool] = {}
         self._fits: dict[str, Fit] = {}
         self._predicted: dict[str, dict[tuple[float, int], Belief]] = {}
@@ -70,6 +79,9 @@ class Conclusions:
 
     def learned(self, lane: str, cell: Cell) -> None:
         """Conclude what one lesson changes: at once in its cell, and elsewhere as soon as enough has come together."""
+        if (language := _language(cell.language)) not in self._known:
+            self._known.add(language)
+            self._meet(cell)
         self._lessons[lane] = lessons = self._lessons[lane] + 1
         patience = lessons // _PATIENCE + 1
         if lessons - self._pooled[lane] >= min(patience, len(self._lengths)):
@@ -83,9 +95,17 @@ class Conclusions:
     def lengths(self, cell: Cell) -> dict[str, Length]:
         """Say what acceptance length is expected of every lane in a cell."""
         lengths = self._lengths.get(cell)
+        if lengths is None and _language(cell.language) not in self._known:
+            cell = cell._replace(language=_STRANGER)
+            lengths = self._lengths.get(cell)
         if lengths is None:
             lengths = self._lengths[cell] = {lane: self._length(lane, cell) for lane in self._lanes}
         return lengths
+
+    def _meet(self, cell: Cell) -> None:
+        """Conclude beforehand what a language lets expect at every task, so that no request waits for it."""
+        for task in TASKS:
+            self.lengths(cell._replace(task=task))
 
     def step(self, lane: str, batch: float, context: float) -> Belief:
         """Say what the logarithm of a step's seconds is expected to be."""
@@ -130,9 +150,14 @@ class Conclusions:
         return belief
 
     def _listed(self, lane: str, cell: Cell) -> Belief | None:
-        """Take log-odds out of the table; out of a rate alone, by the step time that is believed in."""
-        listed = next((each for each in candidates_of(cell, self._table) if each.lane == lane), None)
-        return self._read(listed) if listed else None
+        """Take log-odds out of the table's closest row; one for all tasks, or all languages, was measured in some."""
+        row = closest(cell, self._index)
+        listed = next((each for each in self._index[row] if each.lane == lane), None) if row else None
+        belief = self._read(listed) if listed else None
+        if not row or not belief:
+            return None
+        of_one = pooling.LANGUAGES_DIFFER * (row[0] == ANY) + pooling.TASKS_DIFFER * (row[1] == ANY)
+        return Belief(belief.mean, belief.variance + 2 * of_one)  # two of them differ by twice what each does
 
     def _tabled(self, lane: str) -> dict[Cell, Moments]:
         """Take every row of the table for a request: what a drafter does in some cells says something of the others."""
@@ -145,6 +170,7 @@ class Conclusions:
         }
 
     def _read(self, listed: Candidate) -> Belief | None:
+        """Take log-odds out of an acceptance length; out of a rate alone, by the step time that is believed in."""
         drafts, length = self._lanes[listed.lane].draft_tokens, listed.acceptance_length
         if not length and listed.decode_rate:
             # An error of the step time cancels in the rate, which is what was measured.
@@ -155,6 +181,11 @@ class Conclusions:
         """What was seen of a lane's steps, after what the table has of them."""
         sums = self._steps.get(lane)
         return self._seeds[lane].joined(sums) if sums else self._seeds[lane]
+
+
+def _language(tag: str) -> str:
+    """The language that is pooled: zh-Hans and zh-Hant are one."""
+    return tag.partition("-")[0]
 
 
 def _seed(lane: Lane, table: Table) -> Sums:

@@ -15,18 +15,34 @@ _LARGEST = 4.0
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """What was seen once, what had been expected, and when it was, in seconds."""
+
+    seen: float
+    expected: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """A run of surprises to one side: their number, their sum beyond what is let pass, what was seen and expected."""
+    """A run of surprises to one side: their number, their sum beyond what is let pass, what was seen and expected.
+
+    `began` is when the first of them came, in seconds.
+    """
 
     length: int = 0
     excess: float = 0.0
     seen: float = 0.0
     expected: float = 0.0
+    began: float = 0.0
 
-    def after(self, surprise: float, seen: float, expected: float) -> "Run":
+    def after(self, surprise: float, sight: Sight) -> "Run":
         """Add one surprise to this side; a run that has come to nothing begins anew."""
         excess = self.excess + surprise - _ALLOWANCE
-        return Run(self.length + 1, excess, self.seen + seen, self.expected + expected) if excess > 0 else Run()
+        if excess <= 0:
+            return Run()
+        began = self.began if self.length else sight.at
+        return Run(self.length + 1, excess, self.seen + sight.seen, self.expected + sight.expected, began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +52,10 @@ class Watch:
     above: Run = Run()
     below: Run = Run()
 
-    def after(self, surprise: float, seen: float, expected: float) -> "Watch":
+    def after(self, surprise: float, sight: Sight) -> "Watch":
         """Add what was seen; `surprise` is how far off the expectation that was, in standard deviations of it."""
         counted = max(-_LARGEST, min(_LARGEST, surprise))
-        return Watch(self.above.after(counted, seen, expected), self.below.after(-counted, seen, expected))
+        return Watch(self.above.after(counted, sight), self.below.after(-counted, sight))
 
     @property
     def alarm(self) -> Run | None:

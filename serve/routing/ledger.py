@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from serve.routing import odds, pooling, step_time
 from serve.routing.cell import Cell
 from serve.routing.conclusions import TABLE_CONTEXT, Conclusions
-from serve.routing.drift import Run, Watch
+from serve.routing.drift import Run, Sight, Watch
 from serve.routing.estimate import Estimate
 from serve.routing.lane import Lane
 from serve.routing.lesson import Lesson
@@ -34,13 +34,19 @@ _KNOWN = 3.0  # requests before which a surprise is the ignorance of the beginni
 class Drift:
     """A lane that isn't what it was, in a language (`*` is all): its `acceptance` or its `step_time`.
 
-    `change` is what the log-odds of its drafts' being accepted have grown by, or the logarithm of its step time.
+    `change` is what the log-odds of its drafts' being accepted have grown by, or the logarithm of its step time. The
+    evidence: means of what was `seen` and `expected` over the last `answers`, the first of which came at `since`, in
+    tokens a step, or in seconds a step (then geometric means).
     """
 
     lane: str
     language: str
     what: str
     change: float
+    seen: float
+    expected: float
+    answers: int
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ class Ledger:
         """Take one request in; gives what it was the last straw for."""
         self._age(now)
         weight = lesson.steps / (lesson.steps + _STEPS_WITHIN)
-        drifts = self._surprises(lesson, weight)
+        drifts = self._surprises(lesson, weight, now)
         for drift in drifts:
             self._correct(drift)
         if drifts:
@@ -154,29 +160,33 @@ class Ledger:
             answer.aged(now, self._half_life).plus(lesson.completion_tokens, 1.0),
         )
 
-    def _surprises(self, lesson: Lesson, weight: float) -> tuple[Drift, ...]:
+    def _surprises(self, lesson: Lesson, weight: float, now: float) -> tuple[Drift, ...]:
         """Hold a lesson against what was expected, and tell what is no longer to be believed."""
         lane, found = lesson.lane, []
         step = self._conclusions.step(lane, lesson.batch, lesson.context)
         logged, noise = math.log(lesson.step_time), self._steps.get(lane, Sums()).noise
         surprise = (logged - step.mean) / math.sqrt(step.variance + noise / weight)
-        if run := self._alarms((lane, "step_time", "*"), surprise, logged, step.mean):
-            found.append(Drift(lane, "*", "step_time", (run.seen - run.expected) / run.length))
+        if run := self._alarms((lane, "step_time", "*"), surprise, Sight(logged, step.mean, now)):
+            seen, expected = run.seen / run.length, run.expected / run.length
+            evidence = (math.exp(seen), math.exp(expected), run.length, run.began)
+            found.append(Drift(lane, "*", "step_time", seen - expected, *evidence))
         if self._lanes[lane].drafts:
             belief = self._conclusions.lengths(lesson.cell)[lane].expected
-            seen = self._acceptance[lane].get(lesson.cell, Moments(mean=belief.mean))
+            known = self._acceptance[lane].get(lesson.cell, Moments(mean=belief.mean))
             drafts = self._lanes[lane].draft_tokens
-            noise = odds.spread(seen, drafts) / weight
+            noise = odds.spread(known, drafts) / weight
+            sight = Sight(lesson.acceptance_length, belief.mean, now)
             surprise = (lesson.acceptance_length - belief.mean) / math.sqrt(belief.variance + noise)
             for language in ("*", pooling.parts_of(lesson.cell)[0]):
                 which = (lane, "acceptance", language)
-                if run := self._alarms(which, surprise, lesson.acceptance_length, belief.mean):
-                    found.append(Drift(lane, language, "acceptance", _shift(run, drafts)))
+                if run := self._alarms(which, surprise, sight):
+                    evidence = (run.seen / run.length, run.expected / run.length, run.length, run.began)
+                    found.append(Drift(lane, language, "acceptance", _shift(run, drafts), *evidence))
                     break
         return tuple(found)
 
-    def _alarms(self, which: tuple[str, str, str], surprise: float, seen: float, expected: float) -> Run | None:
-        watch = self._watches.get(which, Watch()).after(surprise, seen, expected)
+    def _alarms(self, which: tuple[str, str, str], surprise: float, sight: Sight) -> Run | None:
+        watch = self._watches.get(which, Watch()).after(surprise, sight)
         alarm = watch.alarm
         if alarm:  # the other watches of the lane saw the same, which will be corrected
             self._watches = {each: kept for each, kept in self._watches.items() if each[:2] != which[:2]}

@@ -4,7 +4,7 @@ Pure: no clock, no I/O, no state. Output never depends on the choice, since spec
 any lane may stand in for any other as long as nothing was answered yet.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -109,19 +109,29 @@ def choose_any(lanes: Sequence[Lane], ready: Collection[str], wish: Wish) -> Dec
 
 def _candidates(cell: Cell, table: Table, lanes: Sequence[Lane]) -> tuple[Candidate, ...]:
     """Give every lane in the order of the cell's row; lanes that the row leaves out come last, in configured order."""
-    listed = candidates_of(cell, table)
+    index = indexed(table)
+    row = closest(cell, index)
+    listed = index[row] if row else ()
     names = {candidate.lane for candidate in listed}
     return (*listed, *(Candidate(lane.name) for lane in lanes if lane.name not in names))
 
 
-def candidates_of(cell: Cell, table: Table) -> tuple[Candidate, ...]:
-    """Give the candidates of the row that describes the cell most closely: the language first, the task second."""
-    rows = {(row.language, row.task): row for row in table}
+Index = Mapping[tuple[str, str], tuple[Candidate, ...]]
+"""A table's candidates by language and task."""
+
+
+def indexed(table: Table) -> Index:
+    """Sort a table for those who look into it often."""
+    return {(row.language, row.task): row.candidates for row in table}
+
+
+def closest(cell: Cell, index: Index) -> tuple[str, str] | None:
+    """Name the row that describes the cell most closely: the language first, the task second."""
     for language in (cell.language, cell.language.partition("-")[0], ANY):
         for task in (cell.task, ANY):
-            if row := rows.get((language, task)):
-                return row.candidates
-    return ()
+            if index.get((language, task)):
+                return language, task
+    return None
 
 
 def _permitted(candidates: tuple[Candidate, ...], lanes: Sequence[Lane], wish: Wish) -> tuple[Candidate, ...]:

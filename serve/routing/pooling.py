@@ -17,7 +17,8 @@ from serve.routing.cell import Cell
 # accepted drafts lie 2.1 apart in log-odds between English and Chinese (23 % and 3.5 %, a DGX Spark's EAGLE-3), 1.6
 # between prose and JSON (31 % and 8 %), 1.5 with thinking on and off (25 % and 60 %, z-lab/dflash#133).
 _ROOT = 0.5
-_EFFECTS = (1.5, 1.0, 0.5)  # language, task, endpoint and thinking
+LANGUAGES_DIFFER, TASKS_DIFFER = 1.5, 1.0
+_EFFECTS = (LANGUAGES_DIFFER, TASKS_DIFFER, 0.5)  # the last is of endpoint and thinking
 _OWN = 0.05
 _SWEEPS = 4  # of backfitting
 

@@ -13,7 +13,9 @@ NOW = 1_000_000.0
 MTP = {"lane": "mtp", "acceptance_length": 1.6, "decode_rate": 29.0, "low": 25.0, "high": 33.5, "requests": 12}
 BODY = {"lane": "body", "acceptance_length": 1, "decode_rate": 44.0, "low": 43.0, "high": 45.0, "requests": 0}
 LOST = {"language": "en", "task": "prose", "requests": 200, "lost": 0.012, "barred": [], "bare": BODY}
-DRIFT = {"at": NOW - 540, "lane": "mtp", "language": "zh-Hans", "what": "acceptance", "change": -0.693}
+DRIFT = {"at": NOW - 540, "lane": "mtp", "language": "zh-Hans", "what": "acceptance", "change": -1.2}
+GUESSES = {**DRIFT, "seen": 1.6, "expected": 2.67, "answers": 5, "since": NOW - 600}
+STEPS = {**GUESSES, "language": "*", "what": "step_time", "change": 0.693, "seen": 0.06, "expected": 0.03}
 
 
 @pytest.mark.parametrize(
@@ -27,12 +29,13 @@ DRIFT = {"at": NOW - 540, "lane": "mtp", "language": "zh-Hans", "what": "accepta
             "Barred now in English, prose: mtp (29.0 tokens a second expected, 25.0 to 33.5, beside 44.0 without",
         ),
         (
-            {"guard": None, "drifts": [DRIFT]},
-            "9 minutes ago): lane mtp in Simplified Chinese has 0.50 times the odds of a right guess that it had",
+            {"guard": None, "drifts": [GUESSES]},
+            "9 minutes ago): lane mtp guesses worse than it did in Simplified Chinese: 2.67 tokens a step expected, "
+            "1.60 tokens a step seen, over 5 answers since ",
         ),
         (
-            {"guard": None, "drifts": [{**DRIFT, "language": "*", "what": "step_time", "change": 0.693}]},
-            "lane mtp takes 2.00 times as long a step as it did",
+            {"guard": None, "drifts": [STEPS]},
+            "lane mtp is slower than it was: 30.0 ms a step expected, 60.0 ms a step seen, over 5 answers since ",
         ),
     ],
     ids=["a table", "nothing lost", "something lost", "barred", "guesses worse", "slower"],

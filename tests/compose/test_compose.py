@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serve.deploy import limits, memory, models
+from serve.deploy import limits, models
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.placement import placed
@@ -129,8 +129,11 @@ def test_the_router_gets_its_environment_unharmed(box: Profile) -> None:
         upstreams[lane] = urls[0] if len(urls) == 1 else tuple(urls)
     own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000", "POLYDRAFT_WITHOUT_KEYS": "anywhere"}
     own["POLYDRAFT_DRAIN_TIMEOUT"] = "300"
-    planned = given.pop("POLYDRAFT_PLANNED_MEMORY_GIB")
-    assert float(planned) == pytest.approx(memory.plan(box, memory.idle(box)).held, abs=0.05)
+    planned = json.loads(given.pop("POLYDRAFT_PLANNED_MEMORY_GIB"))
+    assert planned.keys() == {url for urls in upstreams.values() for url in ([urls] if isinstance(urls, str) else urls)}
+    here = {each.name: planned[f"http://{box.name}-{each.name}:8000"] for each in placed(box)}
+    for each in placed(box):
+        assert here[each.name] == pytest.approx(box.engine_gib(box.served, each.engine), abs=0.01)
     assert given == own | box.router_environment(upstreams)
 
 

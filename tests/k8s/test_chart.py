@@ -1,5 +1,6 @@
 import functools
 import importlib.util
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from serve.deploy import limits, memory
+from serve.deploy import limits
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import Address, engine_args
 from serve.deploy.profile import Profile
@@ -97,8 +98,11 @@ def test_the_router_gets_its_environment_and_finds_the_engines(box: Profile, hel
     upstreams = {lane: each[0] if len(each) == 1 else each for lane, each in urls.items()}
     own = {"POLYDRAFT_HOST": "0.0.0.0", "POLYDRAFT_PORT": "8000", "POLYDRAFT_KEYS_FILE": "/etc/polydraft/keys"}
     drain = {"POLYDRAFT_DRAIN_DELAY": "10", "POLYDRAFT_DRAIN_TIMEOUT": "300"}
-    planned = given.pop("POLYDRAFT_PLANNED_MEMORY_GIB")
-    assert float(planned) == pytest.approx(memory.plan(box, memory.idle(box)).held, abs=0.05)
+    planned = json.loads(given.pop("POLYDRAFT_PLANNED_MEMORY_GIB"))
+    assert planned.keys() == {url for each in urls.values() for url in each}
+    for lane, each in urls.items():
+        gib = box.engine_gib(box.served, box.served.engine_of(lane))
+        assert [planned[url] for url in each] == [pytest.approx(gib, abs=0.01)] * len(each)
     assert given == own | drain | box.router_environment(upstreams)
 
 

@@ -105,6 +105,8 @@ class Engine:
     silent_probes: int = 0
     version: str = "0.0.double"
     context: int = 300_000
+    metrics: bytes = b""
+    scrapes: int = 0
     got: list[Exchange] = field(default_factory=list)
     connections: set[asyncio.StreamWriter] = field(default_factory=set)
     server: asyncio.Server | None = None
@@ -129,6 +131,10 @@ class Engine:
             return await exchange.whole({"version": self.version})
         if exchange.path == "/v1/models":
             return await exchange.whole({"object": "list", "data": [{"id": "demo", "max_model_len": self.context}]})
+        if exchange.path == "/metrics":
+            self.scrapes += 1
+            await exchange.head(200, "text/plain; version=0.0.4", f"content-length: {len(self.metrics)}")
+            return await exchange.send(self.metrics)
         self.got.append(exchange)
         watch = asyncio.create_task(_watch(reader, exchange.closed))
         try:

@@ -2,7 +2,8 @@
 
 One process a configuration, all loaded first, then timed in turns, so that a machine's drift meets all alike. Prints
 a Markdown table after every round: steps per second of each lane as a ratio to its own engine's in the same round,
-median and range.
+median and range. Tokens per second are those of a full batch, with what a lane's step gives in all its rounds: which
+drafts a single round has accepted is luck, and the fewer requests, the more of it.
 Needs a GPU and vLLM with the plugin.
 """
 
@@ -28,17 +29,20 @@ LANES = ("body", "mtp", "eagle3")
 MIXES = (("body", "mtp"), ("body", "eagle3"), ("mtp", "eagle3"), ("body", "mtp", "eagle3"))
 COMMON = {
     "max_model_len": 2048, "max_num_seqs": 16, "max_num_batched_tokens": 2048, "seed": 0, "disable_log_stats": False,
-    "kv_cache_memory_bytes": 2 << 30, "gpu_memory_utilization": 0.2, "enable_prefix_caching": False,
+    "kv_cache_memory_bytes": 4 << 30, "gpu_memory_utilization": 0.2, "enable_prefix_caching": False,
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One measurement: tokens a second of the whole batch, steps a second, tokens a step and request."""
+    """One measurement: steps a second, tokens a step and request."""
 
-    rate: float
     steps: float
     length: float
+
+
+Found = dict[tuple[str, str, int], list[Timed]]
+"""Measurements by engine, lanes (joined by `+`) and batch, one a round."""
 
 
 class Engine:
@@ -70,7 +74,7 @@ class Engine:
         self.process.stdin.flush()
         result = self.answer()
         length = sum(tokens) / sum(result["steps"])
-        return Timed(sum(tokens) / result["seconds"], max(result["steps"]) / result["seconds"], length)
+        return Timed(max(result["steps"]) / result["seconds"], length)
 
 
 def configurations(family: Family, names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -84,13 +88,18 @@ def configurations(family: Family, names: Sequence[str]) -> dict[str, dict[str, 
     return {name: every[name] for name in names}
 
 
-def rounds(engines: dict[str, Engine], count: int, steps: int) -> Iterator[dict[tuple[str, str, int], list[Timed]]]:
+def dealt(plan: Sequence[str], batch: int) -> list[str]:
+    """The lane of each request of a batch."""
+    return [plan[i % len(plan)] for i in range(batch)]
+
+
+def rounds(engines: dict[str, Engine], count: int, steps: int) -> Iterator[Found]:
     """Time everything in turns `count` times, after a round that isn't counted; yields all that was found by then.
 
-    Keys: engine, lanes, batch. Every request gets the tokens that its lane makes in `steps` steps, so that all lanes
+    Every request gets the tokens that its lane makes in `steps` steps, so that all lanes
     are timed over contexts of one length, and a mixed batch stays mixed to its end.
     """
-    found: dict[tuple[str, str, int], list[Timed]] = {}
+    found: Found = {}
     lengths = dict.fromkeys(LANES, 1.0)
     for number in range(count + 1):
         measured = dict(lengths)
@@ -98,7 +107,7 @@ def rounds(engines: dict[str, Engine], count: int, steps: int) -> Iterator[dict[
             single = LANES if name == "lanes" else (name,)
             mixes = MIXES if name == "lanes" and batch > 1 else ()
             for plan in (*((lane,) for lane in single), *mixes):
-                lanes = [plan[i % len(plan)] for i in range(batch)]
+                lanes = dealt(plan, batch)
                 wanted = [round(steps * lengths[lane]) for lane in lanes]
                 timed = engine.time(lanes if name == "lanes" else [None] * batch, wanted)
                 if len(plan) == 1:
@@ -109,7 +118,7 @@ def rounds(engines: dict[str, Engine], count: int, steps: int) -> Iterator[dict[
         yield found
 
 
-def table(found: dict[tuple[str, str, int], list[Timed]]) -> str:
+def table(found: Found) -> str:
     """The ratios as Markdown; a mixed batch is held against the slowest of its lanes, batched alone."""
     lines = [
         "| batch | lane | tokens/s | steps/s | its own engine, steps/s | ratio | range |",
@@ -118,25 +127,43 @@ def table(found: dict[tuple[str, str, int], list[Timed]]) -> str:
     for (name, lanes, batch), timed in found.items():
         if name != "lanes":
             continue
-        single = "+" not in lanes
-        own = found.get((lanes, lanes, batch)) if single else None
-        rate, steps = (statistics.median(getattr(t, field) for t in timed) for field in ("rate", "steps"))
-        if own:
+        if own := found.get((lanes, lanes, batch)):
             ratios = [t.steps / o.steps for t, o in zip(timed, own, strict=True)]
-            against = f"{statistics.median(o.steps for o in own):.1f}"
+            against = f"{_steps(own):.1f}"
         else:
-            slowest = min((found["lanes", lane, batch] for lane in lanes.split("+")), key=_rate)
-            ratios = [t.rate / s.rate for t, s in zip(timed, slowest, strict=True)]
-            against = f"slowest lane {_rate(slowest):.0f} tokens/s"
-        spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
+            slowest = min(lanes.split("+"), key=lambda lane: _median_rate(found, lane, batch))
+            ratios = [a / b for a, b in zip(_rates(found, lanes, batch), _rates(found, slowest, batch), strict=True)]
+            against = f"slowest lane: {_median_rate(found, slowest, batch):.0f} tokens/s"
         lines.append(
-            f"| {batch} | {lanes} | {rate:.0f} | {steps:.1f} | {against} | {statistics.median(ratios):.3f} | {spread} |"
+            f"| {batch} | {lanes.replace('+', ' + ')} | {_median_rate(found, lanes, batch):.0f} | {_steps(timed):.1f} "
+            f"| {against} | {statistics.median(ratios):.3f} | {min(ratios):.3f} to {max(ratios):.3f} |"
         )
     return "\n".join(lines)
 
 
-def _rate(timed: Sequence[Timed]) -> float:
-    return statistics.median(t.rate for t in timed)
+def _steps(timed: Sequence[Timed]) -> float:
+    return statistics.median(t.steps for t in timed)
+
+
+def _median_rate(found: Found, lanes: str, batch: int) -> float:
+    return statistics.median(_rates(found, lanes, batch))
+
+
+def _rates(found: Found, lanes: str, batch: int) -> list[float]:
+    """Tokens per second of each round, while all requests of the batch run."""
+    tokens = sum(_tokens_a_step(found, lane) for lane in dealt(lanes.split("+"), batch))
+    return [timed.steps * tokens for timed in found["lanes", lanes, batch]]
+
+
+def _tokens_a_step(found: Found, lane: str) -> float:
+    """What a request of a lane gets from a step, by all rounds and batches of that lane alone."""
+    alone = [
+        (batch, t.length)
+        for (name, lanes, batch), all_ in found.items()
+        if (name, lanes) == ("lanes", lane)
+        for t in all_
+    ]
+    return sum(batch * length for batch, length in alone) / sum(batch for batch, _ in alone)
 
 
 def main() -> int:

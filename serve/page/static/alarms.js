@@ -1,7 +1,7 @@
 // What watches over the drafters: the guard, with what it bars now and why, and the alarms of what has changed.
 
 import { $, list } from "./dom.js";
-import { ago, clock, decimal, language, percent, task, whole } from "./words.js";
+import { ago, clock, count, decimal, language, percent, task, whole } from "./words.js";
 
 export function alarms(state) {
   const guarded = state.guard ? guard(state.guard) : [UNGUARDED];
@@ -35,12 +35,17 @@ function barred(cell) {
 const place = (cell) => `${language(cell.language)}, ${task(cell.task)}`;
 
 function drift(each, now) {
-  const times = decimal(Math.exp(each.change), 2);
-  const what =
-    each.what === "acceptance"
-      ? `has ${times} times the odds of a right guess that it had`
-      : `takes ${times} times as long a step as it did`;
+  const guesses = each.what === "acceptance" ? `guesses ${each.change > 0 ? "better" : "worse"} than it did` : "";
+  const what = guesses || `is ${each.change > 0 ? "slower" : "faster"} than it was`;
   const where = each.language === "*" ? "" : ` in ${language(each.language)}`;
   const when = `${clock(each.at)}, ${ago(now - each.at)}`;
-  return `Alarm (${when}): lane ${each.lane}${where} ${what}; what was known of it now counts for little`;
+  const over = `over ${count(each.answers, "answer")} since ${clock(each.since)}`;
+  const lead = `Alarm (${when}): lane ${each.lane} ${what}${where}`;
+  return `${lead}: ${amount(each, each.expected)} expected, ${amount(each, each.seen)} seen, ${over}. ${FORGOTTEN}`;
+}
+
+const FORGOTTEN = "What was known of it before now counts for little.";
+
+function amount({ what }, value) {
+  return what === "acceptance" ? `${decimal(value, 2)} tokens a step` : `${decimal(value * 1000)} ms a step`;
 }

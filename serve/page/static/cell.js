@@ -1,6 +1,6 @@
 // What a click on the heat map opens: one language on one lane.
 
-import { el, table } from "./dom.js";
+import { el, linked, table } from "./dom.js";
 import { Chart } from "./chart.js";
 import { open } from "./detail.js";
 import { fetched } from "./session.js";
@@ -88,7 +88,8 @@ function listed(cell) {
   const caption = "Figures of a box of this kind, of another day: compare them with each other only";
   const heads = ["Lane", "Tokens a second", "Tokens a step"];
   const parts = [el("h3", {}, "What the table says"), table(caption, heads, rows)];
-  return cell.source ? [...parts, el("p", { className: "soft" }, `Where these are from: ${cell.source}`)] : parts;
+  const source = () => el("p", { className: "soft" }, "Where these are from: ", ...linked(cell.source));
+  return cell.source ? [...parts, source()] : parts;
 }
 
 function history(cell, lane) {

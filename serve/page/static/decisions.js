@@ -107,7 +107,6 @@ function content(each) {
     ["Tokens guessed, and right", each.drafted === null ? "–" : `${whole(each.drafted)}, ${whole(each.accepted)}`],
     ["Tokens a step", decimal(each.length, 2)],
     ["Engine", each.engine ?? "–"],
-    ["Engine", each.engine ?? "–"],
     ["Request id", each.request_id],
   ];
   return [

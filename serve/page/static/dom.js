@@ -17,6 +17,14 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+const ADDRESS = /(https?:\/\/[^\s<>"']*[^\s<>"'.,;:)\]])/;
+
+// Gives a text with its addresses as links; only those of the web are any.
+export function linked(text) {
+  const link = (href) => el("a", { href, target: "_blank", rel: "noreferrer noopener" }, href);
+  return text.split(ADDRESS).map((part, at) => (at % 2 ? link(part) : part));
+}
+
 // Says lines in a list, each in an element of its own.
 export function list(place, lines) {
   lines.forEach((line, at) => {

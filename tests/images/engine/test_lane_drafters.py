@@ -89,6 +89,13 @@ def test_drafters_draft_at_once_only_where_all_is_in_full_graphs(answer: dict[st
     assert answer["in graphs"] == [True, False, False]
 
 
+def test_a_drafter_beside_another_has_full_graphs_of_its_own_for_that(answer: dict[str, Any]) -> None:
+    narrow = answer["narrow graphs"]
+    assert narrow["captured"] == [["FULL", "PIECEWISE"], ["FULL"]]
+    assert narrow["apart"]
+    assert narrow["restored"]
+
+
 def test_only_lanes_without_a_drafter_that_keeps_kv_share_a_prefix_cache(answer: dict[str, Any]) -> None:
     """EAGLE-3 never finds a block that was filled while it rested; a client's own salt keeps its meaning."""
     plain, salted, forged = answer["salts"]

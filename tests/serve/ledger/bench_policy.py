@@ -17,6 +17,7 @@ from dataclasses import replace
 from serve.routing.cell import Cell
 from serve.routing.ledger import Ledger
 from serve.routing.lesson import Lesson, lesson
+from serve.routing.policy import Table, Wish, choose
 from tests.serve.ledger import box as boxes
 from tests.serve.ledger.box import (
     CELLS,
@@ -36,6 +37,8 @@ CHANGE = 2000
 _WINDOW = 200
 _FIRST_SEED = 100
 _PECULIAR = 0.4
+_MEASURED = 0.3
+"""Log-odds by which a table's acceptance lengths are off: other prompts, another day."""
 _STRANGE = 0.7
 """Log-odds by which each seed's drafters differ from those that the policy was made with, in each language and task."""
 
@@ -43,10 +46,13 @@ _STRANGE = 0.7
 def steady(seed: int, steps: dict[str, float], peculiar: float = 0.0) -> dict[str, float]:
     """Serve a trace on a box that stays as it is; gives the shares that the goals speak of."""
     box = Box(random.Random(seed), steps=steps, strange=_STRANGE, peculiar=peculiar)
-    table = perfect(box)
+    table, listed = perfect(box), box.table(random.Random(2000 + seed), _MEASURED)
     served = serve(learner(seed), box, trace(random.Random(1000 + seed), NUMBER))
+    begun = serve(learner(seed, table=listed), box, trace(random.Random(1000 + seed), 500))
     return {
         "first 500, of the oracle": of_oracle(served[:500]),
+        "first 500, begun from a table": of_oracle(begun),
+        "first 500 by that table alone": of_oracle(by_table(begun, first(listed))),
         "500 to 1,000": of_oracle(served[500:1000]),
         "all": of_oracle(served),
         "last 1,000": of_oracle(served[-1000:]),
@@ -78,6 +84,11 @@ def informed(seed: int, steps: dict[str, float], peculiar: float) -> list[Served
 def perfect(box: Box) -> dict[Cell, str]:
     """The lane that is the fastest in each cell alone on the box: what a bench without end would put into a table."""
     return {cell: max(LANES, key=lambda lane: box.rate(lane, cell, 1)).name for cell in CELLS}
+
+
+def first(table: Table) -> dict[Cell, str]:
+    """The lane that a table puts first in each cell."""
+    return {cell: choose(cell, table, LANES, boxes.READY, Wish()).lane for cell in CELLS}
 
 
 def by_table(served: list[Served], table: dict[Cell, str]) -> list[Served]:

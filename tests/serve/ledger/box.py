@@ -17,7 +17,7 @@ from serve.routing.cell import Cell
 from serve.routing.lane import Lane
 from serve.routing.ledger import Ledger
 from serve.routing.outcome import Acceptance, Outcome
-from serve.routing.policy import Decision, Row, Wish, choose
+from serve.routing.policy import Candidate, Decision, Row, Table, Wish, choose
 from serve.routing.prefix import Prefix
 
 LANES = (
@@ -45,6 +45,9 @@ USELESS = {"body": 0.025, "mtp": 0.080, "eagle3": 0.080}
 MIXED = {"body": 0.025, "mtp": 0.036, "eagle3": 0.052}
 """One drafter is cheap, the other dear."""
 _SLOPE = {"body": 0.10, "mtp": 0.15, "eagle3": 0.16}
+
+
+TABLE: Table = (Row("*", "*", ()),)
 
 
 class Policy(Protocol):
@@ -111,6 +114,20 @@ class Box:
         counts = Acceptance(steps, steps * lane.draft_tokens, sum(accepted), tuple(accepted))
         return counts, steps * self.step(lane, batch) * factor
 
+    def table(self, rng: random.Random, off: float) -> Table:
+        """What a bench of prose alone on the box would write by language, each figure off by so much (log-odds, and a
+        fifth of that in the logarithm of the rate).
+        """
+        rows = []
+        for language in LANGUAGES:
+            cell, found = Cell(language, "prose", "chat", False), []
+            for lane in LANES:
+                length = self.length(lane, cell, rng.gauss(0, off))
+                rate = length / self.step(lane, 1) * math.exp(rng.gauss(0, off / 5))
+                found.append(Candidate(lane.name, length if lane.drafts else None, rate))
+            rows.append(Row(language, "*", tuple(sorted(found, key=lambda each: -(each.decode_rate or 0.0)))))
+        return tuple(rows)
+
     def finished(self, lane: Lane, cell: Cell, batch: int, tokens: int, decision: Decision | None = None) -> Outcome:
         """What a lane would tell of a request."""
         acceptance, spent = self.outcome(lane, cell, batch, tokens)
@@ -159,14 +176,11 @@ def trace(rng: random.Random, number: int) -> Iterator[tuple[Cell, int, int]]:
         yield Cell(language, task, "chat", False), batch, round(min(1500, max(20, rng.lognormvariate(5.2, 0.7))))
 
 
-def learner(seed: int, exploration: float = 0.01, lanes: Sequence[Lane] = LANES) -> Learner:
+def learner(seed: int, exploration: float = 0.01, lanes: Sequence[Lane] = LANES, table: Table = TABLE) -> Learner:
     clock = iter(range(10**9))
     told = Told(lambda lane, lesson: None, lambda drift: None)
     terms = Terms(applied=True, exploration=exploration, rng=random.Random(seed), clock=lambda: next(clock) / 4)
-    return Learner(lanes, Ledger(lanes, TABLE, 48 * 3600), terms, told)
-
-
-TABLE = (Row("*", "*", ()),)
+    return Learner(lanes, Ledger(lanes, table, 48 * 3600), terms, told)
 
 
 def serve(

@@ -334,6 +334,18 @@ def test_is_back_after_a_drafter_has_changed(lane: str, by: float) -> None:
     assert of_oracle(served[950:]) > 0.95
 
 
+@pytest.mark.parametrize("steps", [boxes.DEAR, boxes.MIXED], ids=["dear", "of both kinds"])
+def test_a_table_is_a_better_beginning_than_nothing(steps: dict[str, float]) -> None:
+    """One of prose by language, where tasks differ: taken at its word for all of them it was a worse one."""
+    begun, alone = [], []
+    for seed in (100, 101, 102):
+        box = Box(random.Random(seed), steps=steps, strange=0.7, peculiar=0.4)
+        table = box.table(random.Random(2000 + seed), 0.3)
+        begun += serve(learner(seed, table=table), box, trace(random.Random(1000 + seed), 500))
+        alone += serve(learner(seed), box, trace(random.Random(1000 + seed), 500))
+    assert of_oracle(begun) > max(0.975, of_oracle(alone))
+
+
 def test_static_order_is_worse_than_what_it_learns() -> None:
     """The same trace with nothing applied: the table's own order, which knows nothing."""
 

@@ -76,6 +76,25 @@ def test_a_key_that_is_taken_away_ends_what_it_opened(loop: Loop, body: Engine, 
             assert len(list(itertools.islice(lines, 10))) < 10  # it ends by itself
 
 
+def test_engines_are_asked_what_they_hold_while_somebody_looks(loop: Loop, body: Engine, mtp: Engine) -> None:
+    mtp.metrics = b'polydraft:engine_memory_bytes{place="cpu"} 1610612736\nvllm:kv_cache_usage_perc{engine="0"} 0.25\n'
+    wanted = double.settings(lanes(body, mtp), TABLE, planned_memory_gib={mtp.url: 1.55})
+    with double.router(loop, wanted) as running:
+        until(lambda: httpx2.get(f"{running}/readyz").json()["lanes"] == {"body": True, "mtp": True})
+        assert body.scrapes == mtp.scrapes == 0
+        with listening(running) as events:
+            told = next(event for event in events if event["engines"][1]["holding"])
+        stock, ours = told["engines"]
+        until(lambda: httpx2.get(f"{running}/v1/session").status_code == 200)
+        asked = mtp.scrapes
+        time.sleep(0.2)
+        assert mtp.scrapes == asked
+    assert (stock["planned"], stock["holding"]) == (None, {"places": [], "kv_used": None, "kv_room": None})
+    assert ours["planned"] == 1.55
+    assert ours["holding"]["kv_used"] == 0.25
+    assert ours["holding"]["places"] == [{"name": "cpu", "engine": 1.5, "used": None, "total": None}]
+
+
 def test_numbers_are_those_of_the_metrics(url: str) -> None:
     for payload in (CHINESE, CHINESE, ENGLISH):
         httpx2.post(url + CHAT, json=payload)
@@ -215,7 +234,7 @@ def test_the_page_is_small_and_asks_for_nothing_from_elsewhere() -> None:
         text = shipped[name].content.decode()
         assert max(map(len, text.splitlines())) <= 120
         assert not any(
-            word in text for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "http")
+            word in text for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "://")
         )
 
 

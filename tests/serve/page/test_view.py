@@ -166,6 +166,6 @@ def test_keeps_alarms_with_their_time() -> None:
     clock = Clock()
     view = View(LANES, clock)
     for change in range(20):
-        view.drift(Drift("mtp", "*", "acceptance", change))
+        view.drift(Drift("mtp", "*", "acceptance", change, 1.5, 2.5, 6, clock.now))
     assert [noticed.drift.change for noticed in view.drifts] == [12, 13, 14, 15, 16, 17, 18, 19]
     assert view.drifts[0].at == clock.now

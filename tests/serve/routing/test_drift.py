@@ -2,7 +2,7 @@
 
 import random
 
-from serve.routing.drift import Watch
+from serve.routing.drift import Sight, Watch
 
 
 def length(rng: random.Random, shift: float, most: int) -> int:
@@ -10,7 +10,7 @@ def length(rng: random.Random, shift: float, most: int) -> int:
     watch = Watch()
     for number in range(most):
         surprise = rng.gauss(shift, 1)
-        watch = watch.after(surprise, surprise + 3, 3)
+        watch = watch.after(surprise, Sight(surprise + 3, 3, number))
         if watch.alarm:
             return number + 1
     return most
@@ -31,15 +31,15 @@ def test_goes_off_within_eight_requests_after_a_shift_by_two_deviations() -> Non
 
 def test_one_request_never_sets_it_off() -> None:
     for surprise in (1e9, -1e9):
-        assert Watch().after(surprise, 1, 1).alarm is None
+        assert Watch().after(surprise, Sight(1, 1, 0)).alarm is None
 
 
 def test_tells_what_was_seen_and_expected_in_the_run_alone() -> None:
     watch = Watch()
-    for _ in range(50):
-        watch = watch.after(0.0, 2.0, 2.0)
-    for _ in range(6):
-        watch = watch.after(-2.0, 1.0, 2.0)
+    for at in range(50):
+        watch = watch.after(0.0, Sight(2.0, 2.0, at))
+    for at in range(50, 56):
+        watch = watch.after(-2.0, Sight(1.0, 2.0, at))
     run = watch.alarm
     assert run is not None
-    assert (run.length, run.seen, run.expected) == (6, 6.0, 12.0)
+    assert (run.length, run.seen, run.expected, run.began) == (6, 6.0, 12.0, 50)

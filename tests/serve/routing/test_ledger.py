@@ -48,12 +48,19 @@ def test_knows_nothing_at_first_but_that_the_body_gives_one_token_a_step() -> No
 
 
 def test_begins_from_the_table() -> None:
-    row = Row("en", "*", (Candidate("mtp", 3.0, 75.0), Candidate("body", None, 40.0)))
+    row = Row("en", "prose", (Candidate("mtp", 3.0, 75.0), Candidate("body", None, 40.0)))
     found = estimate(ledger(row), "mtp", EN, 1, 0.0)
     assert found.acceptance_length == pytest.approx(3.0, abs=0.15)
     assert found.step_time == pytest.approx(0.04, rel=0.25)
     unlisted = estimate(ledger(row), "mtp", ZH, 1, 0.0)
     assert estimate(ledger(), "mtp", ZH, 1, 0.0).acceptance_length < unlisted.acceptance_length < 2.8
+
+
+def test_a_row_for_all_tasks_says_less_of_one() -> None:
+    candidates = (Candidate("mtp", 3.0, 75.0), Candidate("body", None, 40.0))
+    named, general = (estimate(ledger(Row("en", task, candidates)), "mtp", EN, 1, 0.0) for task in ("prose", "*"))
+    assert named.acceptance_length > general.acceptance_length > 2.6
+    assert general.variance > 2 * named.variance
 
 
 def test_begins_from_a_table_that_has_rates_alone() -> None:
@@ -111,10 +118,19 @@ def test_a_drafter_that_got_worse_is_noticed_and_corrected_in_every_cell() -> No
     rng = random.Random(2)
     learned = ledger()
     quiet = teach(learned, [*scattered(rng, "mtp", EN, 3.0, 40), *scattered(rng, "mtp", ZH, 2.5, 40)])
-    drifts = teach(learned, scattered(rng, "mtp", EN, 1.6, 12))
+    found = [
+        (now, drift)
+        for now, each in enumerate(scattered(rng, "mtp", EN, 1.6, 12), 1001)
+        for drift in learned.learn(each, now)
+    ]
     assert quiet == []
-    assert [(drift.lane, drift.what) for drift in drifts] == [("mtp", "acceptance")]
-    assert drifts[0].change < -0.6
+    [(now, drift)] = found
+    assert (drift.lane, drift.what) == ("mtp", "acceptance")
+    assert drift.change < -0.6
+    assert drift.seen == pytest.approx(1.6, abs=0.25)
+    assert 2.4 < drift.expected <= 3.0  # what is expected moves with what is seen
+    assert drift.answers >= 3
+    assert drift.since == max(1000.0, now - drift.answers + 1)
     assert estimate(learned, "mtp", ZH, 1, 1000.0).acceptance_length < 2.0
 
 
@@ -127,6 +143,8 @@ def test_a_box_that_got_slower_is_noticed_in_all_lanes_of_its_machine() -> None:
     drifts = teach(learned, [taught("mtp", EN, 2.0, 0.06)] * 10)
     assert [(drift.lane, drift.what) for drift in drifts] == [("mtp", "step_time")]
     assert drifts[0].change == pytest.approx(math.log(2), rel=0.2)
+    assert drifts[0].seen == pytest.approx(0.06, rel=0.05)
+    assert drifts[0].expected == pytest.approx(0.03, rel=0.1)
     assert estimate(learned, "body", EN, 1, 1000.0).step_time == pytest.approx(0.06, rel=0.25)
     assert estimate(learned, "eagle3", EN, 1, 1000.0).step_time == pytest.approx(before, rel=0.25)
 
@@ -157,3 +175,37 @@ def test_a_lane_with_another_draft_length_begins_anew() -> None:
     assert key(longer) != key(MTP)
     again = Ledger((BODY, longer), (), HALF_LIFE, learned.state())
     assert estimate(again, "mtp", EN, 1, 1000.0).requests == 0
+
+
+HANT = Cell("zh-Hant", "prose", "chat", False)
+SINDHI, TIGRINYA = Cell("sd", "prose", "chat", False), Cell("ti", "prose", "chat", False)
+
+
+def test_languages_of_which_nothing_is_known_are_expected_to_be_alike_until_one_is_seen() -> None:
+    learned = ledger()
+    teach(learned, scattered(random.Random(3), "mtp", ZH, 1.2, 30))
+    strange = estimate(learned, "mtp", SINDHI, 1, 1000.0)
+    assert estimate(learned, "mtp", TIGRINYA, 1, 1000.0) == strange
+    teach(learned, scattered(random.Random(4), "mtp", SINDHI, 3.6, 30))
+    assert estimate(learned, "mtp", SINDHI, 1, 1000.0).acceptance_length == pytest.approx(3.6, abs=0.2)
+    assert estimate(learned, "mtp", SINDHI._replace(task="code"), 1, 1000.0).acceptance_length > 3
+    assert estimate(learned, "mtp", TIGRINYA, 1, 1000.0).acceptance_length < 3
+
+
+def test_a_script_that_nobody_asked_in_yet_borrows_from_its_language() -> None:
+    learned = ledger()
+    teach(learned, scattered(random.Random(5), "mtp", ZH, 3.6, 30))
+    assert estimate(learned, "mtp", HANT, 1, 1000.0).acceptance_length > 3.2
+
+
+def test_a_kept_state_and_an_adopted_one_say_what_the_lessons_said() -> None:
+    learned, other = ledger(), ledger()
+    teach(
+        learned, scattered(random.Random(6), "mtp", SINDHI, 3.6, 30) + scattered(random.Random(7), "mtp", EN, 2.0, 30)
+    )
+    kept = Ledger((BODY, MTP, EAGLE3), (), HALF_LIFE, learned.state())
+    other.adopt(learned.state(), ())
+    for cell in (SINDHI, SINDHI._replace(task="code"), TIGRINYA, EN):
+        expected = estimate(kept, "mtp", cell, 1, 1000.0).acceptance_length
+        assert estimate(other, "mtp", cell, 1, 1000.0).acceptance_length == pytest.approx(expected)
+        assert estimate(learned, "mtp", cell, 1, 1000.0).acceptance_length == pytest.approx(expected, rel=0.05)

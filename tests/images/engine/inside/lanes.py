@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from polydraft_vllm.lanes import admission, arguments, beside, config, drafters, graphs, kv_groups
+from polydraft_vllm.lanes import admission, arguments, beside, config, drafters, graphs, kv_groups, narrow
 from vllm.config.compilation import CUDAGraphMode
 from vllm.v1.attention.backends.mamba_attn import BaseMambaAttentionMetadataBuilder
 from vllm.v1.core.kv_cache_utils import get_kv_cache_groups
@@ -179,6 +179,35 @@ def in_graphs(manager: Any, query_lens: list[int]) -> bool:
     return beside.has_graph(drafter, batch)
 
 
+class Captured:
+    """A drafter that notes with which graphs it is told to capture."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[str]] = []
+        self.init_cudagraph_manager(None)
+
+    def init_cudagraph_manager(self, _: Any) -> None:
+        self.prefill_cudagraph_manager, self.decode_cudagraph_manager = planned(), planned()
+
+    def capture(self) -> None:
+        self.seen.append(sorted(mode.name for mode in self.prefill_cudagraph_manager._capture_descs))
+
+
+def narrow_graphs() -> dict[str, Any]:
+    drafter = Captured()
+    ordinary = drafter.prefill_cudagraph_manager
+    second = narrow.Narrow(drafter, None)
+    drafter.capture()
+    second.capture()  # where there is no cuBLAS to be told
+    with second.used():
+        used = drafter.prefill_cudagraph_manager
+    return {
+        "captured": drafter.seen,
+        "apart": used is not ordinary,
+        "restored": drafter.prefill_cudagraph_manager is ordinary,
+    }
+
+
 class StateBuilder(BaseMambaAttentionMetadataBuilder):  # type: ignore[misc]
     """Metadata for layers with a state, but for what it is made of: says how many tokens it takes as accepted."""
 
@@ -246,6 +275,7 @@ def main() -> None:
             "no lanes": kv_layout(lanes=False, drafter=True),
         },
         "slots": slots(),
+        "narrow graphs": narrow_graphs(),
         "in graphs": [in_graphs(manager, [5, 5]), in_graphs(manager, [5, 1]), in_graphs(manager, [3, 3])],
         "states": [refused, captured_states(1), captured_states(4), captured_states(5)],
         "salts": [salts(None), salts("client's"), salts("eagle3\0")],

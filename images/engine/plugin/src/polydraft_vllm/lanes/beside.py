@@ -49,10 +49,9 @@ def has_graph(inner: Inner, batch: Any) -> bool:
     uniform = get_uniform_decode_token_count(
         batch.num_reqs, batch.num_tokens, batch.num_scheduled_tokens.max(), batch.decode_graph_eligible
     )
-    managers = (inner.prefill_cudagraph_manager, inner.decode_cudagraph_manager)
-    if uniform is None or any(manager is None for manager in managers):
+    first, later = inner.prefill_cudagraph_manager, inner.decode_cudagraph_manager
+    if uniform is None or first is None or later is None:
         return False
-    first, later = managers
     return all(
         found.cg_mode == CUDAGraphMode.FULL
         for found in (

@@ -19,7 +19,7 @@ from vllm.v1.worker.gpu.input_batch import InputBatch
 from vllm.v1.worker.gpu.spec_decode.gemma4 import speculator as gemma4
 from vllm.v1.worker.gpu.spec_decode.speculator import DraftModelSpeculator
 
-from polydraft_vllm.lanes import beside, config, request
+from polydraft_vllm.lanes import beside, config, narrow, request
 
 Inner = Any
 """A drafting speculator of vLLM's, each built by vLLM for its own speculative config."""
@@ -65,6 +65,7 @@ class LaneDrafters(DraftModelSpeculator):  # type: ignore[misc]
         self.inner = dict(inner)
         self._numbers = {name: number for number, name in enumerate(self.inner)}
         self._beside = beside.streams(engine, device, self.inner)
+        self._narrow: dict[str, narrow.Narrow] = {}
         self.num_speculative_steps = lanes.most_draft_tokens
         self.dcp_size = engine.parallel_config.decode_context_parallel_size
         max_num_reqs = engine.scheduler_config.max_num_seqs
@@ -137,11 +138,13 @@ class LaneDrafters(DraftModelSpeculator):  # type: ignore[misc]
             inner.init_cudagraph_manager(cudagraph_mode)
             if name in self._beside:
                 beside.own_graphs(inner, self._beside[name])
+            elif self._beside:
+                self._narrow[name] = narrow.Narrow(inner, cudagraph_mode)
 
     def capture(self) -> None:
         """Let each drafter capture its CUDA graphs."""
-        for inner in self.inner.values():
-            inner.capture()
+        for graphs in (*self.inner.values(), *self._narrow.values()):
+            graphs.capture()
 
     def add_request(self, slot: int, sampling_params: request.Sampling | None) -> None:
         """Note a new request's drafter in the runner's slot for it."""
@@ -173,32 +176,42 @@ class LaneDrafters(DraftModelSpeculator):  # type: ignore[misc]
             for inner in self.inner.values():
                 _ask(inner, most, input_batch, given)
             return drafts
-        slots = input_batch.idx_mapping_np[: input_batch.num_reqs]
+        asked = self._asked(input_batch.idx_mapping_np[: input_batch.num_reqs], most)
+        at_once = len(asked) > 1 and all(beside.has_graph(self.inner[name], input_batch) for name in asked)
+        rows: dict[str, torch.Tensor] = {}
+        proposed: dict[str, torch.Tensor] = {}
+        # Those with a stream of their own first: it waits for all that the runner's stream was given before.
+        for name, tokens in sorted(asked.items(), key=lambda item: keeps_kv(self.inner[item[0]])):
+            if proposed:
+                rows[name] = (self._drafter_of_slot[input_batch.idx_mapping] == self._numbers[name]).unsqueeze(1)
+            with self._aside(name) if at_once else nullcontext():
+                proposed[name] = _ask(self.inner[name], tokens, input_batch, given)[:, :tokens]
+        for name in self._beside.keys() & asked.keys() if at_once else ():
+            torch.cuda.current_stream(self.device).wait_stream(self._beside[name])
+        for name, own_drafts in proposed.items():
+            known = drafts[:, : asked[name]]
+            if name in rows:
+                torch.where(rows[name], own_drafts, known, out=known)
+            else:
+                known[:] = own_drafts
+        return drafts
+
+    def _asked(self, slots: Any, most: int) -> dict[str, int]:
+        """The longest draft wanted of each drafter that has requests in these slots, and something to do for them."""
         drafter_of, wanted = self._drafter_of[slots], np.minimum(self._tokens_of[slots], most)
-        asked = {
+        return {
             name: tokens
             for name, number in self._numbers.items()
             if (own := drafter_of == number).any()
             and ((tokens := int(wanted[own].max())) or keeps_kv(self.inner[name]))
         }
-        at_once = len(asked) > 1 and all(beside.has_graph(self.inner[name], input_batch) for name in asked)
-        proposed = {}
-        # Those with a stream of their own first: it waits for all that the runner's stream was given before.
-        for name, tokens in sorted(asked.items(), key=lambda item: keeps_kv(self.inner[item[0]])):
-            with self._stream(name) if at_once else nullcontext():
-                proposed[name] = _ask(self.inner[name], tokens, input_batch, given)[:, :tokens]
-        for name in self._beside.keys() & asked.keys() if at_once else ():
-            torch.cuda.current_stream(self.device).wait_stream(self._beside[name])
-        for name, tokens in asked.items():
-            if len(asked) == 1:
-                drafts[:, :tokens] = proposed[name]
-            elif tokens:
-                rows = (self._drafter_of_slot[input_batch.idx_mapping] == self._numbers[name]).unsqueeze(1)
-                drafts[:, :tokens] = torch.where(rows, proposed[name], drafts[:, :tokens])
-        return drafts
 
-    def _stream(self, name: str) -> AbstractContextManager[Any]:
-        """The stream that a drafter has to itself, from here on in step with the runner's."""
+    def _aside(self, name: str) -> AbstractContextManager[Any]:
+        """Where a drafter stays out of the other's way: its own stream, from here on in step with the runner's, or few
+        multiprocessors.
+        """
+        if name in self._narrow:
+            return self._narrow[name].used()
         own = self._beside.get(name)
         if own is None:
             return nullcontext()

@@ -145,7 +145,7 @@ images: .venv/demo  ## build the images with Docker (IMAGES="router engine-cpu e
 	@$(BIN)/polydraft render --check
 	$(BAKE) $(IMAGES)
 
-release: .venv/demo .cache/release  ## push, sign and verify the images (REGISTRY=registry.example/team/ TAG= KEY= PUBLIC_KEY=)
+release: .venv/demo .cache/release  ## push, sign and verify the images (REGISTRY=registry.example/team/ KEY= PUBLIC_KEY= TAG=)
 	@$(BIN)/polydraft render --check
 	@$(BIN)/python -m images.release.release --registry "$(REGISTRY)" --tag "$(TAG)" --key "$(KEY)" --public-key "$(PUBLIC_KEY)" --sbom-tool .cache/release/bin/cyclonedx-py --images $(IMAGES)
 

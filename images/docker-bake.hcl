@@ -7,8 +7,8 @@ variable "REGISTRY" {
 }
 
 variable "TAG" {
-  description = "The images' tag"
-  default     = "local"
+  description = "The images' tag, instead of the version and hash that Compose, the chart's values and `polydraft up` name"
+  default     = ""
 }
 
 variable "PLATFORMS" {
@@ -34,7 +34,7 @@ target "common" {
 target "router" {
   inherits   = ["common"]
   dockerfile = "images/router/Dockerfile"
-  tags       = ["${REGISTRY}polydraft-router:${TAG}"]
+  tags       = ["${REGISTRY}polydraft-router:${TAG != "" ? TAG : ROUTER_TAG}"]
   args = {
     BASE_IMAGE        = ROUTER_BASE_IMAGE
     POLYDRAFT_VERSION = ROUTER_POLYDRAFT_VERSION
@@ -44,7 +44,7 @@ target "router" {
 target "engine" {
   inherits   = ["common"]
   dockerfile = "images/engine/Dockerfile"
-  tags       = ["${REGISTRY}polydraft-engine:${TAG}"]
+  tags       = ["${REGISTRY}polydraft-engine:${TAG != "" ? TAG : ENGINE_TAG}"]
   args = {
     BASE_IMAGE        = ENGINE_BASE_IMAGE
     POLYDRAFT_VERSION = ENGINE_POLYDRAFT_VERSION
@@ -59,7 +59,7 @@ target "engine-cpu" {
   inherits   = ["common"]
   platforms  = PLATFORMS == "" ? null : ["linux/amd64"]
   dockerfile = "images/engine/cpu.Dockerfile"
-  tags       = ["${REGISTRY}polydraft-engine-cpu:${TAG}"]
+  tags       = ["${REGISTRY}polydraft-engine-cpu:${TAG != "" ? TAG : ENGINE_CPU_TAG}"]
   args = {
     BASE_IMAGE        = ENGINE_CPU_BASE_IMAGE
     POLYDRAFT_VERSION = ENGINE_CPU_POLYDRAFT_VERSION

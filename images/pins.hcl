@@ -14,6 +14,9 @@ variable "ENGINE_VLLM_VERSION" {
 variable "ENGINE_PATCHES" {
   default = "none"
 }
+variable "ENGINE_TAG" {
+  default = "0.1.0-d7170230"
+}
 variable "ENGINE_CPU_BASE_IMAGE" {
   default = "python:3.11-slim-bookworm@unresolved: run `polydraft pins --resolve`, then `polydraft render`"
 }
@@ -29,9 +32,15 @@ variable "ENGINE_CPU_VLLM_VERSION" {
 variable "ENGINE_CPU_LIBNUMA1_VERSION" {
   default = "2.0.16-1"
 }
+variable "ENGINE_CPU_TAG" {
+  default = "0.1.0-d380fe84"
+}
 variable "ROUTER_BASE_IMAGE" {
   default = "python:3.11-slim-bookworm@unresolved: run `polydraft pins --resolve`, then `polydraft render`"
 }
 variable "ROUTER_POLYDRAFT_VERSION" {
   default = "0.1.0"
+}
+variable "ROUTER_TAG" {
+  default = "0.1.0-a9c2b291"
 }

@@ -16,7 +16,7 @@ import uvloop
 
 from serve import __version__, app, bench_commands, key_commands, server, settings, up_commands
 from serve.bench_commands import KeyFile, router_at
-from serve.deploy import manifests, memory, registry
+from serve.deploy import images, manifests, memory, registry
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
 from serve.deploy import render as rendering
@@ -136,7 +136,7 @@ def doctor(
     wanted = profiles.load_named(profile or examine.fitting(take([], [CARDS])))
     reading = asyncio.run(look.look(wanted, port, hf_token))
     if all_reduce and wanted.host.tensor_parallel_size > 1:
-        prefix = trials.by_python(python) if python else trials.by_image(f"polydraft-engine:{wanted.name}")
+        prefix = trials.by_python(python) if python else trials.by_image(images.load(ROOT).engine.image)
         reading = replace(reading, commands={**reading.commands, **trials.run(wanted, prefix)})
     findings = examine.judge(wanted, reading)
     _say(finding.as_json(wanted.name, findings) if json else finding.table(wanted.name, findings))

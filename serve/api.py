@@ -128,7 +128,8 @@ async def route(request: Request) -> Response:
     asked = Asking(request.headers.get(LANE_HEADER), fleet.holding(held))
     cell, by_table = service.admission.decide(payload, endpoint, asked, ready)
     decision = service.admission.weigh(payload, cell, by_table, ready, explained=True)
-    return JSONResponse(_explanation(cell, decision, ready))
+    engines = {engine_name(each.url): each.ready for each in fleet.engines[decision.lane]}
+    return JSONResponse({**_explanation(cell, decision, ready), "engines": engines})
 
 
 @router.get("/v1/models")

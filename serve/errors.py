@@ -12,6 +12,7 @@
     - MalformedRequest      400
     - Unauthorized          401
     - UnknownModel          404
+    - UnknownEngine         404
     - UnknownPath           404
     - MethodNotAllowed      405
     - RequestTimeout        408
@@ -64,6 +65,13 @@ class UnknownLane(RequestError):
     """The lane that was asked for isn't one of this router's."""
 
     code = "lane_not_found"
+
+
+class UnknownEngine(RequestError):
+    """The engine that was asked for isn't one of the forced lane's."""
+
+    status = 404
+    code = "engine_not_found"
 
 
 class LaneConflict(RequestError):

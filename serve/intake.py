@@ -6,7 +6,7 @@ Whatever happens to a request, exactly one outcome is observed.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
 from urllib.parse import urlencode
 
@@ -22,7 +22,7 @@ from serve.exposition import Exposition
 from serve.proxy import payload as payloads
 from serve.proxy import stored, vllm
 from serve.proxy.dialect import PATHS
-from serve.proxy.fleet import Ready
+from serve.proxy.fleet import ENGINE_HEADER, Ready
 from serve.proxy.job import Job, Wiring
 from serve.proxy.relay import Relay, headers
 from serve.routing.cell import Cell, Endpoint
@@ -100,6 +100,8 @@ class Arrival:
         payloads.check(payload, endpoint)
         admission, fleet = self.service.admission, self.service.wiring.fleet
         bond = fleet.bond(payload, self.request_id, held)
+        if engine := self.headers.get(ENGINE_HEADER):
+            bond = replace(bond, held=frozenset({fleet.named(self.lane(), engine)}), only=True)
         ready = fleet.ready(bond)
         asked = Asking(self.lane(), fleet.holding(held))
         self.cell, by_table = admission.decide(payload, endpoint, asked, ready)

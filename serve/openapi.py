@@ -62,6 +62,8 @@ def _described(route: APIRoute, path: str, known: Operation, served: Served) -> 
     keyed = served.keyless is not None and path not in served.keyless
     forced = {"schema": {"enum": [*served.lanes]}, "description": "The lane to use; there is no stand-in for it."}
     headers = {**({"x-polydraft-lane": forced} if known.relayed or path == "/v1/route" else {}), **_CARRIED}
+    if known.streams and known.payload:
+        headers["x-polydraft-engine"] = _ENGINE
     described: Json = {
         "operationId": route.name,
         "summary": route.description.partition("\n")[0],
@@ -222,6 +224,7 @@ _ROUTE = _closed(
     {
         **dict.fromkeys(("lane", "language", "task", "endpoint"), _TEXT),
         "engine": _maybe("string"),
+        "engines": {"type": "object", "additionalProperties": {"type": "boolean"}},
         "thinking": {"type": "boolean"},
         "reason": {"enum": [*get_args(Reason)]},
         "candidates": _array(_CANDIDATE),
@@ -235,6 +238,7 @@ _QUERY: tuple[Json, ...] = (
     {"in": "query", "name": "stream", "schema": {}, "description": "Whether the response comes as its events."},
     {"in": "query", "name": "starting_after", "schema": {}, "description": "The number of the last event not wanted."},
 )
+_ENGINE = _header("One of the forced lane's engines, by host and port; no other stands in for it.")
 _CARRIED: Json = {
     "x-request-id": _header("Kept if it is 1 to 64 of `A-Z a-z 0-9 . _ -`, else made."),
     "traceparent": _header("W3C trace context, handed to the engine."),

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from dotenv import dotenv_values
 
-from serve import __version__, settings
+from serve import settings
 from serve.deploy import images
 from serve.deploy import pins as pinning
 from serve.deploy import profile as profiles
@@ -20,6 +20,7 @@ from serve.deploy.containers.order import Asked, Means, Router
 from serve.deploy.containers.steps import Choice
 from serve.deploy.engine_args import Address
 from serve.deploy.profile import FIRST_ENGINE_PORT, Profile
+from serve.deploy.reading import CARDS, MEMORY, Reading, take
 from serve.errors import ConfigError
 from serve.progress import Progress
 
@@ -72,12 +73,14 @@ def down(profile: Name) -> None:
     if wanted.host.accelerator == "cpu":
         raise ConfigError(f"{profile} has no containers: press Ctrl-C where it runs, or use docker compose down")
     start = _start()
-    raise typer.Exit(start.down(start.Order(wanted, _builds(), Router(8000)), _means(wanted)))
+    raise typer.Exit(start.down(start.Order(wanted, images.load(ROOT), Router(8000)), _means(wanted)))
 
 
 def _up(wanted: Profile, router: Router, choice: Choice, asked: Asked) -> int:
     start = _start()
-    order = start.Order(pinning.pinned(wanted, pinning.load(ROOT / pinning.PINS)), _builds(), router, choice, asked)
+    order = start.Order(
+        pinning.pinned(wanted, pinning.load(ROOT / pinning.PINS)), images.load(ROOT), router, choice, asked
+    )
     code: int = start.up(order, start.read(order), _means(wanted))
     return code
 
@@ -95,17 +98,17 @@ def _start() -> ModuleType:
         ) from None
 
 
-def _builds() -> images.Builds:
-    return images.builds(pinning.load(ROOT / pinning.PINS), ROOT)
-
-
 def _variables() -> dict[str, str]:
     """Return what `.env` beside compose.yaml says, as Compose reads it: further boxes' addresses, keys, tokens."""
     return {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None}
 
 
 def _means(profile: Profile) -> Means:
-    return Means(ROOT, ROOT / ".cache/logs", __version__, typer.echo, Progress(unit="MiB"))
+    return Means(ROOT, ROOT / ".cache/logs", typer.echo, Progress(unit="MiB"), _memory)
+
+
+def _memory() -> Reading:
+    return take(MEMORY, [CARDS])
 
 
 def _place(profile: Profile, router: Address, engine_port: int, vllm: Path) -> processes.Place:

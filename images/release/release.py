@@ -1,8 +1,8 @@
 """Releases the images: builds and pushes them, signs them, attests what they hold, and verifies all of that.
 
-`python -m images.release.release --registry registry.example/team/ --tag 0.1.0 --key KEY --public-key KEY`. It refuses
-while a pin is unresolved. Everything after the push names an image by its digest; a tag must never decide what is
-signed. Needs Docker with buildx, and cosign.
+`python -m images.release.release --registry registry.example/team/ --key KEY --public-key KEY`. It refuses while a pin
+is unresolved. Without `--tag` the tags are those that Compose, the chart and `polydraft up` name. Everything after the
+push names an image by its digest; a tag must never decide what is signed. Needs Docker with buildx, and cosign.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def run(release: Release, tool: Path, more: Sequence[str] = ()) -> None:
         for image, reference in references.items():
             sign(release, reference, bills[image])
             verify(release, reference)
-            print(f"{reference}: pushed as {release.tag}, signed, attested, verified", flush=True)  # noqa: T201
+            print(f"{reference}: pushed, signed, attested, verified", flush=True)  # noqa: T201
 
 
 def _run(*command: str) -> str:
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command: status 1 and one line when any step fails. Arguments after `--` go to `docker buildx bake`."""
     parser = argparse.ArgumentParser(description="Push, sign and verify the images.")
     parser.add_argument("--registry", required=True, help="what goes before an image's name, slash included")
-    parser.add_argument("--tag", required=True, help="the images' tag")
+    parser.add_argument("--tag", default="", help="the images' tag; each one's version and hash otherwise")
     parser.add_argument("--platforms", default="linux/amd64,linux/arm64", help="empty: this machine's alone")
     parser.add_argument("--key", required=True, help="cosign's private key: a file, or a KMS URI")
     parser.add_argument("--public-key", required=True, help="the key that users verify with")

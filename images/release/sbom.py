@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from serve.deploy import pins as pinning
+from serve.deploy.images import LOCKS
 from serve.deploy.pins import Pin
 from serve.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 # Image -> the lock, the project that the image is made for, the base's pin.
 IMAGES = {
-    "router": ("images/router/requirements.txt", "pyproject.toml", "router"),
-    "engine": ("images/engine/requirements-gpu.txt", "images/engine/plugin/pyproject.toml", "engine"),
-    "engine-cpu": ("images/engine/requirements-cpu.txt", "images/engine/plugin/pyproject.toml", "router"),
+    "router": (str(LOCKS["router"]), "pyproject.toml", "router"),
+    "engine": (str(LOCKS["engine"]), "images/engine/plugin/pyproject.toml", "engine"),
+    "engine-cpu": (str(LOCKS["engine-cpu"]), "images/engine/plugin/pyproject.toml", "router"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from serve.deploy import limits, memory, models
 from serve.deploy.engine_args import Address, engine_args, engine_environment
-from serve.deploy.images import Builds
+from serve.deploy.images import Build, Builds
 from serve.deploy.monitoring import ENGINE_ALIAS, ROUTER_ALIAS
 from serve.deploy.placement import Placed, placed, serving
 from serve.deploy.profile import Profile
@@ -71,7 +71,7 @@ def _router(profile: Profile, each: Builds) -> dict[str, Any]:
     further = [further_box(number) for number in range(2, profile.host.boxes + 1)]
     return {
         "profiles": [profile.name],
-        **_image("router", profile, "images/router/Dockerfile", each.router),
+        **_image(each.router),
         "environment": _literal(own | profile.router_environment(upstreams)),
         **_known_as(ROUTER_ALIAS),
         "ports": [f"127.0.0.1:${{POLYDRAFT_PORT:-{ROUTER_PORT}}}:{ROUTER_PORT}"],
@@ -152,8 +152,8 @@ def _download(profile: Profile, each: Builds) -> dict[str, Any]:
     """Give the service that fetches the models into the cache, and ends: it needs no GPU."""
     return {
         **_engine_image(profile, each),
-        "entrypoint": ["sh", "-euc"],
-        "command": [_escaped(models.download(profile.served))],
+        "entrypoint": ["python3", "/opt/polydraft/models.py"],
+        "command": models.download(profile.served),
         "environment": {"NVIDIA_VISIBLE_DEVICES": "void", "HF_TOKEN": None},
         "healthcheck": {"disable": True},
         "restart": "on-failure:5",  # what has come stays, and the next try goes on from there
@@ -169,7 +169,7 @@ def _plan(profile: Profile, each: Builds) -> dict[str, Any]:
     """Give the service that holds the engines against the free memory, and ends: no engine starts if it fails."""
     services = {engine.name: _service(profile, engine.name) for engine in placed(profile)}
     return {
-        **_image("router", profile, "images/router/Dockerfile", each.router),
+        **_image(each.router),
         "command": _plan_command(profile, services),
         "healthcheck": {"disable": True},
         "restart": "no",
@@ -223,15 +223,13 @@ def _long(profile: Profile) -> bool:
 
 
 def _engine_image(profile: Profile, each: Builds) -> dict[str, Any]:
-    if profile.host.accelerator == "cpu":
-        return _image("engine-cpu", profile, "images/engine/cpu.Dockerfile", each.engine_cpu)
-    return _image("engine", profile, "images/engine/Dockerfile", each.engine)
+    return _image(each.engine_cpu if profile.host.accelerator == "cpu" else each.engine)
 
 
-def _image(kind: str, profile: Profile, dockerfile: str, arguments: dict[str, str]) -> dict[str, Any]:
+def _image(build: Build) -> dict[str, Any]:
     # A copy: YAML would write a shared dictionary as an anchor.
-    build = {"context": "..", "dockerfile": dockerfile, "args": dict(arguments)}
-    return {"image": f"polydraft-{kind}:{profile.name}", "build": build}
+    how = {"context": "..", "dockerfile": build.dockerfile, "args": dict(build.arguments)}
+    return {"image": build.image, "build": how}
 
 
 def _secrets(profile: Profile) -> dict[str, None]:

@@ -10,12 +10,13 @@ from typing import Any
 from serve.deploy import limits, memory, models
 from serve.deploy.body import Body, Engine
 from serve.deploy.engine_args import Address, engine_args, engine_environment
+from serve.deploy.images import Builds
 from serve.deploy.profile import Profile
 
 ROUTER_PORT = 8000
 
 
-def helm_values(profile: Profile) -> dict[str, Any]:
+def helm_values(profile: Profile, each: Builds) -> dict[str, Any]:
     """Return the chart's values for a profile that has a GPU."""
     body = profile.served
     upstreams = {lane.name: _upstreams(profile, lane.name) for lane in body.lanes}
@@ -27,18 +28,18 @@ def helm_values(profile: Profile) -> dict[str, Any]:
     return {
         "profile": profile.name,
         "router": {
-            "image": {"tag": profile.name},
+            "image": {"tag": each.router.tag},
             "port": ROUTER_PORT,
             "environment": own | profile.router_environment(upstreams),
         },
         "engine": {
-            "image": {"tag": profile.name},
+            "image": {"tag": each.engine.tag},
             "sharedMemory": "8Gi" if profile.host.tensor_parallel_size > 1 else "1Gi",
             "computeCapability": profile.host.gpu.compute_capability if profile.host.gpu else "",
             "models": _models(body),
             "replicas": _replicas(profile),
             "gpus": profile.copy_gpus,
-            **({"apart": True, "download": {"enabled": False}} if profile.host.boxes > 1 else {}),
+            **({"apart": True} if profile.host.boxes > 1 else {}),
             "environment": engine_environment(profile),
             "processes": [_process(profile, engine, first=engine == body.engines[0]) for engine in body.engines],
         },

@@ -12,7 +12,8 @@ from serve.errors import ConfigError
 CHART = Path("k8s/chart")
 DOWNLOADED = Path(".cache/helm/helm4")
 """Where the tests put the Helm that they run."""
-_KEYS = "router.keysSecret=polydraft-keys"
+_CHOSEN = ("router.keysSecret=polydraft-keys", "engine.unpinned=leave")
+"""What the chart wants to be told. In a clone where nobody has resolved the pins, the engine refuses at its start."""
 
 
 def helm(root: Path) -> Path | None:
@@ -25,7 +26,8 @@ def helm(root: Path) -> Path | None:
 
 def manifest(asked: Path, root: Path, name: str, values: str) -> str:
     """Return a profile's objects, of the chart and the profile's values; raises ConfigError if Helm refuses them."""
-    command: list[str | Path] = [asked, "template", "polydraft", root / CHART, "--no-hooks", "--set", _KEYS, "-f", "-"]
+    chosen = [word for each in _CHOSEN for word in ("--set", each)]
+    command: list[str | Path] = [asked, "template", "polydraft", root / CHART, "--no-hooks", *chosen, "-f", "-"]
     done = subprocess.run(command, input=values, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise ConfigError(f"helm template refuses {name}: {' '.join(done.stderr.split())[:300]}; mend {CHART}")

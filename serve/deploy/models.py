@@ -21,8 +21,6 @@ def unpinned(body: Body) -> list[str]:
     return [model for model, commit in wanted(body).items() if commit is None]
 
 
-def download(body: Body) -> str:
-    """Return the shell's lines that fetch what isn't in the cache yet, and end once all of it is."""
-    return "\n".join(
-        f"hf download {model}{f' --revision {commit}' if commit else ''}" for model, commit in wanted(body).items()
-    )
+def download(body: Body) -> list[str]:
+    """Return the arguments of images/engine/models.py that fetch what isn't in the cache yet."""
+    return ["fetch", *(f"{model}@{commit}" if commit else model for model, commit in wanted(body).items())]

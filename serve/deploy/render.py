@@ -66,7 +66,7 @@ def documents(loaded: list[Profile], each: Builds, pins: Pins) -> dict[Path, str
         source = f"profiles/{profile.name}.toml"
         files[Path(f"compose/compose.{profile.name}.yaml")] = _text(compose_file(profile, each), source)
         if profile.host.accelerator != "cpu":
-            files[VALUES / f"{profile.name}.yaml"] = _text(helm_values(profile), source)
+            files[VALUES / f"{profile.name}.yaml"] = _text(helm_values(profile, each), source)
     return files
 
 

@@ -16,6 +16,7 @@ from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -71,18 +72,19 @@ class Child:
 async def up(profile: Profile, place: Place, say: Say) -> int:
     """Start everything, wait until told to stop, stop everything; return the exit code.
 
+    Told to before every lane is ready, that is 128 and the signal's number: it wasn't done.
     The profile's engines may start all at once: that is for CPUs alone. Raises ConfigError before anything was started
     if a port is taken, vLLM isn't installed or the engines don't fit into the memory that is free.
     """
     _check_all(profile, place, say)
     _adopt_orphans()
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    told: asyncio.Future[int] = loop.create_future()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, _tell, told, number)
     children: list[Child] = []
     try:
-        return await _run(profile, place, say, stop, children)
+        return await _run(profile, place, say, told, children)
     finally:
         if children:
             say(f"stopping; running answers get {_DRAIN} s ...")
@@ -106,7 +108,7 @@ def _check_all(profile: Profile, place: Place, say: Say) -> None:
     say(f"memory: the engines take {planned.held:.1f} of {planned.pool.free:.1f} GiB that are available")
 
 
-async def _run(profile: Profile, place: Place, say: Say, stop: asyncio.Event, children: list[Child]) -> int:
+async def _run(profile: Profile, place: Place, say: Say, told: asyncio.Future[int], children: list[Child]) -> int:
     started = time.monotonic()
     place.logs.mkdir(parents=True, exist_ok=True)
     for engine in profile.served.engines:
@@ -116,22 +118,29 @@ async def _run(profile: Profile, place: Place, say: Say, stop: asyncio.Event, ch
     router = await _start("router", _router_command(), _router_environment(profile, place), place)
     children.append(router)
     waiting = asyncio.create_task(_until_ready(profile, place.url, say, started))
-    stopped = asyncio.create_task(stop.wait())
     dead = asyncio.create_task(_first_death(children))
     try:
-        await asyncio.wait({waiting, stopped, dead}, return_when=asyncio.FIRST_COMPLETED)
-        if waiting.done() and not dead.done() and not stopped.done():
+        ends: set[asyncio.Future[Any]] = {told, dead}
+        await asyncio.wait({waiting, *ends}, return_when=asyncio.FIRST_COMPLETED)
+        served = waiting.done() and not dead.done() and not told.done()
+        if served:
             waiting.result()
             say(_ready_text(profile, place, time.monotonic() - started))
-            await asyncio.wait({stopped, dead}, return_when=asyncio.FIRST_COMPLETED)
-        if stopped.done():
-            return 0
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if told.done():
+            return 0 if served else 128 + told.result()
         say(_obituary(dead.result()))
         return 1
     finally:
-        for task in (waiting, stopped, dead):
+        for task in (waiting, dead):
             task.cancel()
-        await asyncio.gather(waiting, stopped, dead, return_exceptions=True)
+        await asyncio.gather(waiting, dead, return_exceptions=True)
+
+
+def _tell(told: asyncio.Future[int], number: int) -> None:
+    """Note the first signal; who presses Ctrl-C twice has nothing else in mind."""
+    if not told.done():
+        told.set_result(number)
 
 
 def _check(profile: Profile, place: Place) -> None:

@@ -2,7 +2,7 @@
 
 Alone means that one request at a time is under way; together, that all prompts on all lanes are. The body's answers
 alone are what everything is compared with; its own answers in the mixed batch are compared too, since where the body
-differs from itself no lane can be blamed for it. Decides nothing.
+differs from itself no lane can be blamed for it. A lane with several engines is asked on each of them. Decides nothing.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from serve.gate.compare import Compared, Difference, first_difference, gap
-from serve.gate.evidence import BODY, Draws, Evidence
+from serve.gate.evidence import Draws, Evidence, lane_of
 from serve.gate.garbage import Text
 from serve.gate.prompts import Prompt
 from serve.gate.router import Answer, Router, reach
@@ -69,7 +69,7 @@ class _Collector:
 
     async def greedy(self) -> None:
         """Ask every prompt on every lane, one by one and then at once, and find where answers leave the body's."""
-        lanes, prompts = self._evidence.lanes, self._plan.prompts
+        lanes, prompts, body = self._evidence.lanes, self._plan.prompts, self._evidence.body
         alone = {}
         for index, lane in itertools.product(range(len(prompts)), lanes):
             alone[index, lane] = await self._greedy(index, lane)
@@ -81,16 +81,18 @@ class _Collector:
         for how, answers in (("alone", alone), ("mixed", mixed)):
             for (index, lane), answer in answers.items():
                 self._evidence.texts.setdefault(lane, []).append(answer.as_text())
-                if (lane, how) != (BODY, "alone"):
-                    compared = await self._compare(self._names[index], answer, alone[index, BODY])
+                if (lane, how) != (body, "alone"):
+                    compared = await self._compare(self._names[index], answer, alone[index, body])
                     self._evidence.compared.setdefault((lane, how), []).append(compared)
 
     async def expectations(self) -> None:
         """Ask the router's table what each lane should achieve on the prompts that show acceptance."""
         for prompt in self._plan.prompts:
             if prompt.shows_acceptance:
-                for lane, figure in (await self._router.promised(prompt.text)).items():
-                    self._evidence.promised.setdefault(lane, {})[prompt.kind] = figure
+                promised = await self._router.promised(prompt.text)
+                for name in self._evidence.lanes:
+                    if lane_of(name) in promised:
+                        self._evidence.promised.setdefault(name, {})[prompt.kind] = promised[lane_of(name)]
 
     async def draws(self) -> None:
         """Draw the first tokens after each sampled prompt many times, on all lanes at once."""
@@ -125,7 +127,7 @@ class _Collector:
         if found is None:
             return Compared(name, len(answer.tokens))
         prefix = body.prompt_tokens + body.tokens[: found.position]
-        distance = gap(found, await self._router.next_logprobs(prefix))
+        distance = gap(found, await self._router.next_logprobs(self._evidence.body, prefix))
         return Compared(name, found.position, Difference(found.position, found.lane_token, found.body_token, distance))
 
     async def _draw(self, number: int, setting: str, lane: str, turn: int) -> list[Answer]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from serve.gate import acceptance, garbage
 from serve.gate.compare import Rule, Tally, tally
 from serve.gate.distribution import ALPHA, Homogeneity, detectable, homogeneity
-from serve.gate.evidence import BODY, Draws, Evidence
+from serve.gate.evidence import BODY, Draws, Evidence, lane_of
 from serve.routing.outcome import Acceptance
 
 Figures = Mapping[str, float | int | str | None]
@@ -33,14 +33,12 @@ class Check:
 def judge(evidence: Evidence, rule: Rule) -> list[Check]:
     """Give every check of every lane, the body's comparison with itself first."""
     checks = [_greedy(lane, how, tally(answers, rule)) for (lane, how), answers in evidence.compared.items()]
-    drafting = [lane for lane in evidence.lanes if lane != BODY]
-    level = ALPHA / max(sum(len(evidence.draws.get(lane, ())) for lane in drafting), 1)  # Bonferroni's
-    for lane in drafting:
-        checks += [
-            _sampling(lane, evidence.draws.get(lane, ()), level),
-            _acceptance(lane, evidence),
-            _text(lane, evidence),
-        ]
+    others = evidence.lanes[1:]
+    level = ALPHA / max(sum(len(evidence.draws.get(lane, ())) for lane in others), 1)  # Bonferroni's
+    for lane in others:
+        checks += [_sampling(lane, evidence.draws.get(lane, ()), level), _text(lane, evidence)]
+        if lane_of(lane) != BODY:
+            checks.append(_acceptance(lane, evidence))
     return sorted(checks, key=lambda check: (evidence.lanes.index(check.lane), CHECKS.index(check.name)))
 
 
@@ -119,7 +117,7 @@ def _acceptance(lane: str, evidence: Evidence) -> Check:
 
 
 def _text(lane: str, evidence: Evidence) -> Check:
-    more = garbage.excess(garbage.shares(evidence.texts[lane]), garbage.shares(evidence.texts[BODY]))
+    more = garbage.excess(garbage.shares(evidence.texts[lane]), garbage.shares(evidence.texts[evidence.body]))
     said = ", ".join(f"{name} +{share:.1%}" for name, share in more.items())
     passed = all(more[name] <= limit for name, limit in garbage.EXCESS.items())
     return Check(lane, "text", passed, said + " over the body", more)

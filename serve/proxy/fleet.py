@@ -5,12 +5,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
+from serve.errors import LaneNotReady, UnknownEngine
 from serve.proxy.upstream import Upstream
 from serve.routing import replicas
 from serve.routing.holders import Holders
-from serve.routing.lane import Lane
+from serve.routing.lane import Lane, engine_name
 from serve.routing.prefix import prefix_of
 from serve.routing.replicas import UNBOUND, Bond, Standing
+
+ENGINE_HEADER = "x-polydraft-engine"
+"""The header by which a client forces one of the forced lane's engines."""
 
 Ready = dict[str, str]
 """The lanes that are ready, each with the base URL of the engine that it would take now."""
@@ -60,10 +64,23 @@ class Fleet:
                 found[lane] = engine
         return found
 
-    def tries(self, lane: str, first: str) -> Iterator[Upstream]:
+    def named(self, lane: str | None, engine: str) -> str:
+        """Return the base URL of a forced lane's engine by its name, which is its host and port, if it is ready.
+
+        Raises UnknownEngine or LaneNotReady.
+        """
+        known = {engine_name(each.url): each for each in self.engines.get(lane or "", ())}
+        if engine not in known:
+            there = f"they are {', '.join(known)}" if known else "force the lane too, by `x-polydraft-lane`"
+            raise UnknownEngine(f"There is no engine {engine[:128]!r} of that lane; {there}.", param=ENGINE_HEADER)
+        if not known[engine].ready:
+            raise LaneNotReady(f"Engine {engine} of lane {lane} isn't ready; try again in a few seconds.")
+        return known[engine].url
+
+    def tries(self, lane: str, first: str, *, only: bool = False) -> Iterator[Upstream]:
         """Give the engines of a lane to try one after another: the chosen one, then what is ready when it is asked."""
         yield self.upstreams[first]
-        left = [each for each in self.engines[lane] if each.url != first]
+        left = [each for each in self.engines[lane] if each.url != first and not only]
         while engine := _pick(left, UNBOUND):
             yield self.upstreams[engine]
             left = [each for each in left if each.url != engine]

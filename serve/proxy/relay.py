@@ -144,8 +144,9 @@ class Relay(Response):
 
     def _tries(self) -> Iterator[tuple[Lane, Upstream]]:
         """Give every engine of every lane that may answer, in the order in which to try them."""
+        engines = self._job.engines
         for lane in self._job.lanes:
-            for upstream in self._wiring.fleet.tries(lane.name, self._job.engines[lane.name]):
+            for upstream in self._wiring.fleet.tries(lane.name, engines[lane.name], only=self._job.bond.only):
                 yield lane, upstream
 
     def _may_go_on(self, failure: RequestError) -> bool:

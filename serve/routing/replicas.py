@@ -28,12 +28,14 @@ class Bond:
     """What ties a request to an engine: the conversation that it goes on with, or where it has none, its own number.
 
     `holder` is the engine that read the conversation last; `held` are those that hold the stored response it is about.
+    With `only` no other stands in for the one that is `held`, which the client named.
     """
 
     conversation: int | None = None
     request: int = 0
     holder: str | None = None
     held: frozenset[str] = frozenset()
+    only: bool = False
 
     @property
     def key(self) -> int:

@@ -121,5 +121,6 @@ def load(profile: str, body: str) -> Figures:
         problem = error.errors(include_url=False)[0]
         raise ConfigError(f"{path.name}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
     if body not in figures.bodies:
-        raise ConfigError(f"{profile} has no figures of body {body}; use --body {' or '.join(figures.bodies)}")
+        missing = f"no figures of body {body} on a {profile}, which would go to serve/sim/figures/{path.name}"
+        raise ConfigError(f"there are {missing}; use --body {' or '.join(figures.bodies)}")
     return figures

@@ -15,13 +15,14 @@ from aiohttp import web
 
 from serve import app, server
 from serve.backtest.trace import Known, written
+from serve.deploy import profile as profiles
 from serve.deploy.profile import Profile
 from serve.errors import ConfigError
 from serve.routing import cell
 from serve.routing.lane import Lane
 from serve.routing.language import Identify
 from serve.settings import Settings, read
-from serve.sim import figures
+from serve.sim import figures, likeness
 from serve.sim.box import Box
 from serve.sim.engine import Engine, Nature
 from serve.sim.report import LIMITS, report, seconds
@@ -64,6 +65,9 @@ async def simulate(plan: Plan, identify: Identify, say: Say, progress: Callable[
             url = f"http://{wanted.host}:{listener.getsockname()[1]}"
             await _until_ready(serving, running)
             say(f"simulated {plan.profile.name} ({plan.profile.body}), {plan.speed:g} times as fast as life: {url}")
+            if (source := _source(plan.profile)) != plan.profile.name:
+                each = f"each of a lane's {len(lanes[0].engines)} engines"
+                say(f"{each} is taken for a {source}, by the figures of that box")
             say(f"\n{LIMITS}\n")
             if not plan.traffic.requests:
                 say("POST /v1/route shows what the router would do and why; Ctrl-C stops it.")
@@ -122,20 +126,31 @@ async def _engines(
 ) -> AsyncIterator[tuple[Box, tuple[Lane, ...]]]:
     """Run the engines of a profile's body on free ports of this machine; gives the truth, and the lanes."""
     profile = plan.profile
-    known = figures.load(profile.name, profile.body)
+    known = figures.load(_source(profile), profile.body)
     lanes = {lane.name: Lane(lane.name, "", lane.method, lane.draft_tokens) for lane in profile.served.lanes}
     box = Box(known, profile.body, tuple(lanes.values()))
     rng = random.Random(plan.seed)  # noqa: S311  # no secret
     classify = functools.partial(cell.classify, identify=identify)
     nature = Nature(box, profile.served.served_model_name, classify, done, rng)
     async with AsyncExitStack() as stack:
-        for engine in profile.served.engines:
+        urls: dict[str, list[str]] = {name: [] for name in lanes}
+        for engine in profile.served.engines * (profile.copies * profile.host.boxes):
             served = [lanes[lane.name] for lane in engine.lanes]
             limit = profile.engine_flags(profile.served, engine).get("max-num-seqs", _SEATS)
             seats = Seats(limit if isinstance(limit, int) else _SEATS, plan.speed)
             url = await stack.enter_async_context(_listening(Engine(nature, served, seats)))
-            lanes |= {lane.name: replace(lane, upstream=url) for lane in served}
-        yield box, tuple(lanes.values())
+            for lane in served:
+                urls[lane.name].append(url)
+        yield box, tuple(replace(lane, upstream=_upstream(urls[name])) for name, lane in lanes.items())
+
+
+def _source(profile: Profile) -> str:
+    """Name the profile whose figures each engine is made of; raises ConfigError where there are none."""
+    return likeness.source(profile, [profiles.load_named(name) for name in figures.names()])
+
+
+def _upstream(urls: list[str]) -> str | tuple[str, ...]:
+    return urls[0] if len(urls) == 1 else tuple(urls)
 
 
 @asynccontextmanager

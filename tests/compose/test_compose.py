@@ -185,10 +185,11 @@ def test_models_are_fetched_before_the_plan_without_a_gpu_into_the_engines_cache
     download = services(box)[f"{box.name}-download"]
     assert "deploy" not in download
     assert download["environment"]["NVIDIA_VISIBLE_DEVICES"] == "void"
-    fetched = [line.split()[:3] for line in download["command"][0].splitlines()]
+    assert download["entrypoint"] == ["python3", "/opt/polydraft/models.py"]
+    verb, *fetched = download["command"]
     body = box.served
     wanted = [body.model, *(lane.speculative_config.model for lane in body.lanes if lane.speculative_config)]
-    assert fetched == [["hf", "download", model] for model in wanted]
+    assert (verb, [each.partition("@")[0] for each in fetched]) == ("fetch", wanted)
     for engine in engines(box).values():
         assert engine["image"] == download["image"]
         assert engine["volumes"] == download["volumes"]
@@ -200,7 +201,7 @@ def test_a_pinned_model_is_fetched_at_its_commit_and_not_refused() -> None:
     pinned = one.model_copy(
         update={"bodies": one.bodies | {one.body: one.served.model_copy(update={"revision": commit})}}
     )
-    assert models.download(pinned.served) == f"hf download {one.served.model} --revision {commit}"
+    assert models.download(pinned.served) == ["fetch", f"{one.served.model}@{commit}"]
     assert "POLYDRAFT_UNPINNED" not in engine_environment(pinned)
     assert engine_environment(one)["POLYDRAFT_UNPINNED"] == one.served.model
 

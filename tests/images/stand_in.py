@@ -1,8 +1,8 @@
 """An engine's stand-in in a container: the double behind vLLM's `--host` and `--port`, as slow as a request says.
 
 It answers the gate as a lossless model would. The image's STAND_IN_FAULT makes faults: `drafters` has it die at the
-start where it is given drafters, `start` at any start, `second` on the second GPU alone; `lossy` has lane
-`mtp` write other tokens than the body.
+start where it is given drafters, `start` at any start, `second` on the second GPU alone; `loads` has it load for ever,
+and `lossy` lane `mtp` write other tokens than the body.
 """
 
 import asyncio
@@ -49,6 +49,8 @@ async def main() -> None:
     if FAULT == "start" or (FAULT == "drafters" and drafters) or (FAULT == "second" and gpu == "1"):
         await asyncio.sleep(1)
         sys.exit("the stand-in dies, as it was told to")
+    if FAULT == "loads":
+        await asyncio.sleep(3600)
     address = {name: sys.argv[sys.argv.index(name) + 1] for name in ("--host", "--port")}
     engine = double.Engine(behaviour=behave)
     server = await asyncio.start_server(engine.connected, address["--host"], address["--port"], limit=2**20)

@@ -67,20 +67,16 @@ def test_the_cpu_s_alias_and_lock_agree_on_vllm() -> None:
 def test_bake_gives_each_dockerfile_every_argument_that_it_asks_for() -> None:
     each = builds(PINS, ROOT)
     bake = (ROOT / "images/docker-bake.hcl").read_text(encoding="utf-8")
-    for target, path, arguments in (
-        ("router", "router/Dockerfile", each.router),
-        ("engine", "engine/Dockerfile", each.engine),
-        ("engine-cpu", "engine/cpu.Dockerfile", each.engine_cpu),
-    ):
-        text = (ROOT / "images" / path).read_text(encoding="utf-8")
+    for target, build in (("router", each.router), ("engine", each.engine), ("engine-cpu", each.engine_cpu)):
+        text = (ROOT / build.dockerfile).read_text(encoding="utf-8")
         asked = {
             name for line in re.findall(r"^ARG (.*)", text, re.MULTILINE) for name in line.split() if "=" not in name
         }
         block = bake[bake.index(f'target "{target}"') :].partition("\n}\n")[0]
         given = dict(re.findall(r"^ +([A-Z0-9_]+) += +([A-Z0-9_]+)$", block, re.MULTILINE))
         prefix = target.upper().replace("-", "_")
-        assert given == {name: f"{prefix}_{name}" for name in arguments}
-        assert asked == {*arguments, "TARGETARCH"}
+        assert given == {name: f"{prefix}_{name}" for name in build.arguments}
+        assert asked == {*build.arguments, "TARGETARCH"}
 
 
 @pytest.fixture(scope="module")

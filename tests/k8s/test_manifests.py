@@ -1,7 +1,6 @@
 """What is rendered for Kubernetes against its own schemas, against PodSecurity's rules and against each Helm."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,13 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from serve.deploy import manifests
+from serve.deploy import images, manifests
 from serve.deploy.profile import Profile
 from serve.deploy.render import render
 from serve.errors import ConfigError
 from tests.k8s.test_chart import BOXES, KEYS, ROOT, each_box, objects, run, values
 from tests.k8s.test_chart import helm as helm
+from tests.serve.deploy.test_render import copy_sources
 
 SERVICE_MONITOR = Path(__file__).with_name("crds") / "servicemonitor.json"
 VERSIONS = [f"1.{minor}" for minor in range(30, 38)]
@@ -116,9 +116,7 @@ def test_what_the_chart_refuses_is_no_manifest(helm: Path) -> None:
 
 
 def test_render_leaves_manifests_alone_without_helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("images/pins.toml", "images/engine/plugin/pyproject.toml"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+    copy_sources(tmp_path)
     kept = tmp_path / "k8s/manifests/gb10.yaml"
     kept.parent.mkdir(parents=True)
     kept.write_text("kind: Secret\n")
@@ -140,7 +138,7 @@ def test_pods_keep_to_the_restricted_rules_of_pod_security(box: Profile, helm: P
 @each_box
 def test_the_plan_comes_before_every_engine(box: Profile, helm: Path) -> None:
     pod = objects(helm, box)["StatefulSet", f"{box.name}-engines"]["spec"]["template"]["spec"]
-    plan = pod["initContainers"][0]
+    plan = pod["initContainers"][1]
     several = box.copies * box.host.boxes > 1
     assert plan["args"] == ["plan", box.name, *(["--gpus", str(box.copy_gpus)] if several else [])]
     assert plan["resources"]["limits"]["nvidia.com/gpu"] == box.copy_gpus, "it sees the very GPUs that engines get"
@@ -187,10 +185,10 @@ def test_the_job_fetches_every_model_and_goes_on_where_it_stopped(box: Profile, 
         return
     (job,) = jobs
     spec = job["spec"]["template"]["spec"]
-    script = spec["containers"][0]["args"][0]
+    verb, *fetched = spec["containers"][0]["args"]
     served = box.served
     models = {served.model, *(lane.speculative_config.model for lane in served.lanes if lane.speculative_config)}
-    assert {line.split()[2] for line in script.splitlines()} == models
+    assert (verb, {each.partition("@")[0] for each in fetched}) == ("fetch", models)
     assert spec["restartPolicy"] == "OnFailure"
     assert job["spec"]["backoffLimit"] >= 6
     assert {"name": "cache", "mountPath": "/cache"} in spec["containers"][0]["volumeMounts"]
@@ -227,9 +225,9 @@ def test_another_model_is_another_job(helm: Path) -> None:
         ),
         pytest.param(("router.serviceMonitor.enabled=true",), "/metrics needs one", id="a scraper without a key"),
         pytest.param(
-            ("engine.apart=true",),
+            ("engine.apart=true", "engine.cache.existingClaim=mine"),
             "with engine.apart every box has a claim of its own",
-            id="one job for several caches",
+            id="one claim for several caches",
         ),
         pytest.param(
             ("engine.processes[0].port=8102", "engine.processes[1].port=8102"),
@@ -247,13 +245,13 @@ def test_what_cannot_work_is_refused_with_a_sentence(settings: tuple[str, ...], 
 
 
 def test_an_image_may_be_held_by_its_digest(helm: Path) -> None:
-    digest = "sha256:" + "0" * 64
+    digest, made = "sha256:" + "0" * 64, images.load(ROOT).router.image
     box = BOXES[0]
     rendered = objects(helm, box, "--set", f"router.image.digest={digest}")
     (router,) = rendered["Deployment", box.name]["spec"]["template"]["spec"]["containers"]
-    assert router["image"] == f"polydraft-router:{box.name}@{digest}"
+    assert router["image"] == f"{made}@{digest}"
     (plain,) = objects(helm, box)["Deployment", box.name]["spec"]["template"]["spec"]["containers"]
-    assert plain["image"] == f"polydraft-router:{box.name}"
+    assert plain["image"] == made
 
 
 def test_helm_test_asks_the_router_s_own_service(helm: Path) -> None:

@@ -92,7 +92,7 @@ def test_its_pods_keep_to_the_restricted_rules(rendered: dict[tuple[str, str], A
 def test_every_node_has_its_share_of_the_gpus_and_plans_for_it(rendered: dict[tuple[str, str], Any]) -> None:
     share = BOX.copy_gpus // documented()["engine"]["nodes"]
     for pod in pods_of(rendered):
-        (plan,) = pod["spec"]["initContainers"]
+        _download, plan = pod["spec"]["initContainers"]
         assert plan["args"] == ["plan", BOX.name, "--gpus", str(share)]
         assert [each["resources"]["limits"]["nvidia.com/gpu"] for each in (plan, engine_of(pod))] == [share, share]
 
@@ -149,7 +149,7 @@ def test_only_pods_of_one_group_talk_to_each_other(helm: Path, two_nodes: tuple[
         assert {name: value for name, value in selected.items() if name != GROUP}.items() <= labels.items()
 
 
-SEVERAL = ("engine.nodes=2", "engine.apart=true", "engine.download.enabled=false")
+SEVERAL = ("engine.nodes=2", "engine.apart=true")
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,7 @@ def test_route_explains_and_generates_nothing(client: httpx2.Client, body: Engin
     assert explained == {
         "lane": "mtp",
         "engine": at["mtp"],
+        "engines": {at["mtp"]: True},
         "language": "zh-Hans",
         "task": "prose",
         "endpoint": "chat",

@@ -307,3 +307,39 @@ def test_versions_are_told_by_engine_and_of_a_lane_where_its_engines_agree(fleet
     assert told["vllm"] == {"mtp": "0.0.double", "body": "0.0.double"}
     fleet.down(fleet.engines[0])
     until(lambda: fleet.client.get("/version").json()["vllm"] == {"mtp": None, "body": "0.0.double"})
+
+
+def test_a_client_may_force_one_of_a_lane_s_engines(fleet: Fleet) -> None:
+    for number in (1, 0, 1):
+        before = fleet.got()
+        forced = {"x-polydraft-lane": "mtp", "x-polydraft-engine": name(fleet.engines[number])}
+        answer = fleet.client.post("/v1/chat/completions", json={"messages": [QUESTION]}, headers=forced)
+        assert (answer.status_code, answer.headers["x-polydraft-reason"]) == (200, "forced")
+        assert [now - then for now, then in zip(fleet.got(), before, strict=True)] == [number == 0, number == 1, False]
+
+
+def test_no_other_engine_stands_in_for_one_that_was_forced(fleet: Fleet) -> None:
+    first = fleet.engines[0]
+    forced = {"x-polydraft-lane": "mtp", "x-polydraft-engine": name(first)}
+    first.behaviour = FAULTS["reset"]
+    broken = fleet.client.post("/v1/chat/completions", json={"messages": [QUESTION]}, headers=forced)
+    assert broken.status_code >= 500
+    assert fleet.got()[1:] == [0, 0]
+    fleet.down(first)
+    down = fleet.client.post("/v1/chat/completions", json={"messages": [QUESTION]}, headers=forced)
+    assert (down.status_code, name(first) in down.text) == (503, True)
+
+
+@pytest.mark.parametrize(
+    ("lane", "said"), [("mtp", "they are 127.0.0.1:"), (None, "force the lane too")], ids=["another's", "no lane"]
+)
+def test_an_engine_that_the_lane_hasn_t_is_refused(fleet: Fleet, lane: str | None, said: str) -> None:
+    forced = {"x-polydraft-engine": name(fleet.engines[2]), **({"x-polydraft-lane": lane} if lane else {})}
+    refused = fleet.client.post("/v1/chat/completions", json={"messages": [QUESTION]}, headers=forced)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "engine_not_found")
+    assert said in refused.json()["error"]["message"]
+
+
+def test_route_names_all_engines_of_the_lane(fleet: Fleet) -> None:
+    explained = fleet.client.post("/v1/route", json={"messages": [QUESTION]}).json()
+    assert explained["engines"] == {name(engine): True for engine in fleet.engines[:2]}

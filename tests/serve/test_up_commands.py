@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from serve import up_commands
+from serve.deploy import images
 from tests.stack.conftest import ROOT, free_port
 
 NO_SDK = "import sys; sys.modules['docker'] = None; from serve.__main__ import main; main()"
@@ -41,7 +42,7 @@ def test_on_a_machine_that_isn_t_the_box_nothing_is_done() -> None:
 
 def test_a_dry_run_there_says_what_would_be_done_elsewhere() -> None:
     done = said("-m", "serve", "up", "gb10", "--dry-run", DOCKER_HOST="unix:///nowhere/docker.sock")
-    assert "not to be done:\nbuild polydraft-engine:gb10\n" in done.stdout
+    assert f"not to be done:\nbuild {images.load(ROOT).engine.image}\n" in done.stdout
     assert done.returncode in (1, 2)
     assert ("can't be built" in done.stderr) == (done.returncode == 2), "while the bases are unresolved"
 

@@ -28,7 +28,7 @@ def test_no_process_survives(tmp_path: Path, number: signal.Signals) -> None:
     family = descendants(process.pid)
     process.send_signal(number)
     code = process.wait(60)
-    assert code == (-signal.SIGKILL if number == signal.SIGKILL else 0), log.read_text()
+    assert code == (-signal.SIGKILL if number == signal.SIGKILL else 128 + number), log.read_text()
     until(lambda: not [pid for pid in family if alive(pid)], 30)
 
 

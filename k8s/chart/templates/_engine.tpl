@@ -28,7 +28,11 @@ args:
   {{- include "polydraft.nodeArguments" . | nindent 2 }}
   {{- end }}
 env:
-  {{- include "polydraft.environment" .engine.environment | trim | nindent 2 }}
+  {{- $environment := deepCopy .engine.environment }}
+  {{- if eq .engine.unpinned "allow" }}
+  {{- $environment = set $environment "POLYDRAFT_UNPINNED" "" }}
+  {{- end }}
+  {{- include "polydraft.environment" $environment | trim | nindent 2 }}
   # Counts the starts, which the kubelet never bounds: /tmp outlives the container, not the pod.
   - {name: POLYDRAFT_STARTS, value: /tmp/{{ .process.name }}.starts}
   {{- with .process.environment }}

@@ -82,3 +82,9 @@ resources:
 {{- define "polydraft.image" -}}
 {{ printf "%s:%s%s" .repository .tag (.digest | default "" | printf "@%s" | trimSuffix "@") | quote }}
 {{- end }}
+
+{{/* Seconds until the first engine must serve: the download, its load, and a quarter of an hour for images and plan. */}}
+{{- define "polydraft.patience" -}}
+{{- $engine := .Values.engine }}
+{{- add $engine.loadSeconds (ternary $engine.download.seconds 0 $engine.download.enabled) 900 }}
+{{- end }}

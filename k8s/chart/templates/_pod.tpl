@@ -1,4 +1,4 @@
-{{/* A pod of engines: the plan, then engine after engine. `headless` is one whose ranks belong to the engine of another pod. */}}
+{{/* A pod of engines: the models, the plan, then engine after engine. `headless` is one whose ranks belong to the engine of another pod. */}}
 {{- define "polydraft.enginePod" -}}
 {{- $engine := .root.Values.engine }}
 {{- $nodes := int $engine.nodes }}
@@ -11,10 +11,18 @@ runtimeClassName: {{ . }}
 {{- end }}
 {{ include "polydraft.placement" (dict "root" .root "engines" true) | trim }}
 securityContext: {{- include "polydraft.engineSecurity" .root | nindent 2 }}
+{{- $fetched := and $engine.download.enabled $engine.models }}
+{{- $given := dict "engine" $engine "security" (include "polydraft.containerSecurity" .root) }}
+# Memory that was free before an hour's download says nothing, so the models come first.
 # The plan ends before anything starts, or nothing does. It sees the pod's own GPUs, which it asks for and hands on: the
 # kubelet gives the devices of an init container that has ended to the containers after it. Each engine then starts
 # when the one before it answers its startup probe, and the last one below after all.
 initContainers:
+  {{- if and $fetched $engine.apart }}
+  - {{- include "polydraft.download" $given | nindent 4 }}
+  {{- else if $fetched }}
+  - {{- include "polydraft.awaitModels" $given | nindent 4 }}
+  {{- end }}
   - name: plan
     image: {{ include "polydraft.image" .root.Values.router.image }}
     imagePullPolicy: {{ .root.Values.router.image.pullPolicy }}

@@ -9,6 +9,7 @@ from serve.deploy.containers.stack import Stack, stack, without_drafters
 from serve.deploy.containers.steps import Choice
 from serve.deploy.images import Builds
 from serve.deploy.profile import Profile
+from serve.deploy.reading import Reading
 
 PROJECT = "polydraft"
 """Compose's name for the project, as `compose.yaml` has it."""
@@ -57,13 +58,13 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What carrying it out needs: the repository, a folder for logs, the tag that images are pulled by, two voices.
+    """What carrying it out needs: the repository, a folder for logs, two voices, and eyes for the memory.
 
-    `progress` gets what is done and what there is in all, in MiB.
+    `progress` gets what is done and what there is in all, in MiB; `look` reads what is free now.
     """
 
     root: Path
     logs: Path
-    tag: str
     say: Callable[[str], None]
     progress: Callable[[int, int], None]
+    look: Callable[[], Reading]

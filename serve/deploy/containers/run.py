@@ -12,18 +12,23 @@ from serve.deploy.containers.definition import Definition
 from serve.deploy.containers.hearing import Hearing
 from serve.deploy.containers.order import Means
 from serve.deploy.containers.stack import Stack
-from serve.deploy.containers.steps import Choice, Do, Step, down, proof, steps
+from serve.deploy.containers.steps import Choice, Do, Sight, Step, down, proof, steps
 from serve.deploy.containers.tend import POLL, Ended, Tender
 
 _PATIENCE = 30.0
-"""Seconds between two words about an engine that is still loading."""
+"""Seconds between two words about an engine that is still loading, or models that still come."""
+_TAIL = 6
+"""Lines of the download's log."""
 
 
 class Run:
     """One `up`: brings a stack to what it is to be, then watches it."""
 
-    def __init__(self, daemon: Daemon, hearing: Hearing, wanted: Stack, means: Means) -> None:
-        self._daemon, self._wanted, self._means = daemon, wanted, means
+    def __init__(
+        self, daemon: Daemon, hearing: Hearing, wanted: Stack, means: Means, plan: Callable[[Sight], None]
+    ) -> None:
+        """`plan` holds the engines against the memory that is free now, given what runs; it raises Ended."""
+        self._daemon, self._wanted, self._means, self._plan = daemon, wanted, means, plan
         self._say = means.say
         self._lost: set[str] = set()
         self._tender = Tender(daemon, hearing, wanted, means.say)
@@ -67,8 +72,7 @@ class Run:
             log = self._means.logs / f"build-{step.what.replace(':', '-')}.log"
             self._daemon.build(images[step.what], self._means.root, log)
         elif step.do is Do.PULL:
-            source = f"{choice.registry}{step.what.rpartition(':')[0]}:{self._means.tag}"
-            self._daemon.pull(images[step.what], source, self._means.progress)
+            self._daemon.pull(images[step.what], f"{choice.registry}{step.what}", self._means.progress)
         elif step.do is Do.NETWORK:
             self._daemon.network(wanted.owner)
         elif step.do is Do.VOLUME:
@@ -76,6 +80,10 @@ class Run:
         elif step.do is Do.REMOVE:
             self._tender.mine(step.what)
             self._daemon.remove(step.what, named[step.what].grace if step.what in named else wanted.router.grace)
+        elif step.do is Do.DOWNLOAD:
+            self._download(named[step.what])
+        elif step.do is Do.PLAN:
+            self._plan(self._daemon.sight(wanted))
         elif step.do is Do.GATE:
             self._gate(named[step.what])
         else:
@@ -83,7 +91,7 @@ class Run:
 
     def _up(self, wanted: Definition, *, fresh: bool) -> None:
         """Start a container, or take the one that is there, and wait until it is healthy."""
-        if wanted == self._wanted.gate:
+        if wanted in (self._wanted.gate, self._wanted.download):
             return  # a record; it has stopped
         if fresh:
             self._daemon.create(wanted)
@@ -102,6 +110,22 @@ class Run:
                 said = time.monotonic()
                 self._say(f"  {wanted.name}: still loading after {said - started:.0f} s; docker logs -f {wanted.name}")
         return time.monotonic() - started
+
+    def _download(self, wanted: Definition) -> None:
+        """Fetch the models, or wait for the one that is at it; what came stays if it fails. Raises Ended if it does."""
+        if self._daemon.seen(wanted.name) is None:
+            self._daemon.create(wanted)
+        said = time.monotonic()
+        while (seen := self._daemon.seen(wanted.name)) is not None and seen.running:
+            time.sleep(POLL)
+            if time.monotonic() - said >= _PATIENCE:
+                said = time.monotonic()
+                self._say(f"  {' '.join(self._daemon.tail(wanted.name, 1)) or wanted.name}")
+        for line in self._daemon.tail(wanted.name, _TAIL) if seen else ():
+            self._say(f"  | {line}")
+        if seen is None or seen.exit_code:
+            why = f"failed with exit code {seen.exit_code}" if seen else "is gone: somebody removed it"
+            raise Ended(f"{wanted.name} {why}; polydraft up goes on from what has come")
 
     def _gate(self, gate: Definition) -> None:
         """Have a router that nobody else asks prove the lanes; it stays, stopped, as the sign that they passed."""

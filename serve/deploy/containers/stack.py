@@ -1,4 +1,4 @@
-"""What a profile's containers are to be: its engines in the order of their starts, the gate's router, the router.
+"""What a profile's containers are to be: the models' download, the engines in order, the gate's router, the router.
 
 Pure: profile and Compose document in, definitions out. It holds no setting of a container: the document does.
 """
@@ -42,7 +42,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A profile's containers, with the images and the volumes that they need; `gate` is None where one lane serves.
+    """A profile's containers, with the images and the volumes that they need.
+
+    `download` fetches the models into the cache and ends, None where they are in the image; `gate` is None where one
+    engine serves one lane.
 
     `drafting` names the engines' containers that would be others without drafters, `dtype` what engines compute in;
     `copies` says that the engines are copies of each other, of which any can serve.
@@ -51,6 +54,7 @@ class Stack:
     owner: Owner
     images: tuple[Image, ...]
     volumes: tuple[str, ...]
+    download: Definition | None
     engines: tuple[Definition, ...]
     gate: Definition | None
     router: Definition
@@ -61,7 +65,8 @@ class Stack:
     @property
     def all(self) -> tuple[Definition, ...]:
         """Every container, in the order of their starts."""
-        return (*self.engines, *((self.gate,) if self.gate else ()), self.router)
+        whole = (self.download, *self.engines, self.gate, self.router)
+        return tuple(each for each in whole if each is not None)
 
 
 def stack(profile: Profile, each: Builds, owner: Owner, given: Mapping[str, str]) -> Stack:
@@ -75,19 +80,22 @@ def stack(profile: Profile, each: Builds, owner: Owner, given: Mapping[str, str]
     drafting = {name for name in before if before[name].get("command") != after.get(name, {}).get("command")}
     served = profile if owner.drafters else without_drafters(profile)
     services: dict[str, Any] = before if owner.drafters else after
-    beside = (profile.name, f"{profile.name}-plan", f"{profile.name}-download")
+    fetching = f"{profile.name}-download"
+    beside = (profile.name, f"{profile.name}-plan", fetching)
     engines = [name for name in _in_order(services) if name not in beside]
     # Only its cap knows of the others, and it keeps to the narrower one.
     services |= {name: before[name] for name in engines if name in before and name not in drafting}
     router = services[profile.name]
     gated = {key: value for key, value in router.items() if key not in _UNPUBLISHED} | {"restart": "no"}
     defined = tuple(define(owner, name, services[name], given) for name in engines)
+    provable = len(served.served.lanes) > 1 or profile.copies > 1
     return Stack(
         owner=owner,
         images=_images([services[name] for name in (*engines, profile.name)]),
         volumes=tuple(full.get("volumes", {})),
+        download=define(owner, fetching, services[fetching], given) if fetching in services else None,
         engines=defined,
-        gate=apart(define(owner, f"{profile.name}-gate", gated, given)) if len(served.served.lanes) > 1 else None,
+        gate=apart(define(owner, f"{profile.name}-gate", gated, given)) if provable else None,
         router=define(owner, profile.name, router, given),
         drafting=frozenset(each.name for each in defined if owner.drafters and each.service in drafting),
         dtype=_dtype(served),

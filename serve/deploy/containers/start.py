@@ -7,7 +7,7 @@ before doctor and plan have passed, and nothing at all with `dry`.
 import asyncio
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from types import FrameType
@@ -19,7 +19,7 @@ from serve.deploy.containers.hearing import Hearing
 from serve.deploy.containers.order import Means, Order
 from serve.deploy.containers.run import Run, take_down
 from serve.deploy.containers.stack import Stack
-from serve.deploy.containers.steps import Do, Sight, Step, steps
+from serve.deploy.containers.steps import Do, Sight, Step, steps, undrafted
 from serve.deploy.containers.tend import Ended, Undraftable
 from serve.deploy.doctor import examine, finding, look
 from serve.deploy.doctor.finding import Finding
@@ -38,6 +38,7 @@ def read(order: Order) -> Reading:
 def up(order: Order, reading: Reading, means: Means) -> int:
     """Bring a profile up, watch it until told to end, and return the exit code; what runs then goes on.
 
+    Told to end before it serves, that is 128 and the signal's number: it isn't done.
     Raises ConfigError for an image that can't be built yet, before anything is touched.
     """
     with ExitStack() as opened:
@@ -51,12 +52,10 @@ def up(order: Order, reading: Reading, means: Means) -> int:
         except (DockerFailed, Ended) as error:
             means.say(str(error))
             return 1
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             name = order.profile.name
-            means.say(
-                f"\nwhat was started goes on; polydraft up {name} watches it again, polydraft down {name} stops it"
-            )
-            return 0
+            means.say(f"\nwhat was started goes on; polydraft up {name} goes on too, polydraft down {name} stops it")
+            return 128 + (interrupt.number if isinstance(interrupt, _Told) else signal.SIGINT)
 
 
 def down(order: Order, means: Means) -> int:
@@ -89,14 +88,22 @@ def _interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class _Told(KeyboardInterrupt):
+    """A signal that ends a service came; `number` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise _Told(number)
 
 
 def _up(order: Order, reading: Reading, daemon: Daemon | None, means: Means) -> int:
     asked = order.asked
     sight = daemon.sight(order.wanted(drafters=True)) if daemon else Sight()
-    drafters = asked.drafters if asked.drafters is not None else not sight.undrafted
+    drafters = asked.drafters if asked.drafters is not None else not undrafted(order.wanted(drafters=True), sight)
     wanted = order.wanted(drafters=drafters)
     planned = steps(wanted, sight, order.choice)
     fit = _examine(order, reading, wanted, sight, means)
@@ -114,18 +121,22 @@ def _up(order: Order, reading: Reading, daemon: Daemon | None, means: Means) -> 
 def _examine(order: Order, reading: Reading, wanted: Stack, sight: Sight, means: Means) -> bool:
     """Print the doctor's findings and the memory plan; whether both pass."""
     profile = order.served(drafters=wanted.owner.drafters)
-    up_now = [each.service for each in wanted.engines if each.name in sight.containers]
-    running = [name.removeprefix(f"{profile.name}-") for name in up_now if _runs(wanted, name, sight)]
     found = findings(profile, reading, serving=_runs(wanted, profile.name, sight))
     means.say(finding.table(profile.name, found))
     try:
-        pool = memory.with_running(profile, memory.free(profile, reading), running)
+        made = _plan(profile, reading, wanted, sight)
     except ConfigError as error:
         means.say(str(error))
         return False
-    made = memory.plan(profile, pool)
     means.say(f"\n{memory.table(made)}\n")
     return finding.go(found) and not made.problem
+
+
+def _plan(profile: Profile, reading: Reading, wanted: Stack, sight: Sight) -> memory.Plan:
+    """Plan the memory; engines that run hold their part already. Raises ConfigError if this isn't such a box."""
+    up_now = [each.service for each in wanted.engines if each.name in sight.containers]
+    running = [name.removeprefix(f"{profile.name}-") for name in up_now if _runs(wanted, name, sight)]
+    return memory.plan(profile, memory.with_running(profile, memory.free(profile, reading), running))
 
 
 def _runs(wanted: Stack, service: str, sight: Sight) -> bool:
@@ -146,17 +157,40 @@ def _bring_up(order: Order, daemon: Daemon, wanted: Stack, means: Means) -> int:
     name = order.profile.name
     hearing = Hearing(lambda since: daemon.events(name, since), order.project, time.time())
     while True:
-        run = Run(daemon, hearing, wanted, means)
+        run = Run(daemon, hearing, wanted, means, _planning(order, wanted, means))
         try:
             run.carry_out(order.choice)
             means.say(f"\n{order.profile.name} serves: http://127.0.0.1:{order.router.port} speaks OpenAI's API")
             if order.asked.detach:
                 return 0
             means.say("watching what runs; Ctrl-C ends the watch, and nothing else")
-            run.watch()
+            _watch(run, order.profile.name, means)
+            return 0
         except Undraftable as error:
             means.say(_off(order, f"{error} died {deaths.BOUND} times"))
             wanted = order.wanted(drafters=False)
+
+
+def _watch(run: Run, name: str, means: Means) -> None:
+    """Watch until told to end."""
+    try:
+        run.watch()
+    except KeyboardInterrupt:
+        means.say(f"\nwhat was started goes on; polydraft up {name} watches it again, polydraft down {name} stops it")
+
+
+def _planning(order: Order, wanted: Stack, means: Means) -> Callable[[Sight], None]:
+    """Return what plans again, after a download: other tenants may have come meanwhile."""
+
+    def plan(sight: Sight) -> None:
+        try:
+            made = _plan(order.served(drafters=wanted.owner.drafters), means.look(), wanted, sight)
+        except ConfigError as error:
+            raise Ended(str(error)) from error
+        if made.problem:
+            raise Ended(f"{memory.table(made)}\nthe models are there; polydraft up {order.profile.name} goes on")
+
+    return plan
 
 
 def _off(order: Order, why: str) -> str:

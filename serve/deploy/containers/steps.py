@@ -46,11 +46,6 @@ class Sight:
     volumes: frozenset[str] = frozenset()
     network: bool = False
 
-    @property
-    def undrafted(self) -> bool:
-        """Whether its containers were made without drafters."""
-        return any(not seen.drafters for seen in self.containers.values())
-
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -69,6 +64,8 @@ class Do(StrEnum):
     NETWORK = "make the network"
     VOLUME = "make the volume"
     REMOVE = "stop and remove"
+    DOWNLOAD = "fetch the models, by"
+    PLAN = "hold against the memory that is free then, the engines of"
     KEEP = "keep"
     START = "start, and wait until it is healthy:"
     GATE = "prove that every lane is lossless, by"
@@ -93,6 +90,7 @@ def steps(wanted: Stack, sight: Sight, choice: Choice) -> list[Step]:
     proven = not stale and not engines and _proven(wanted, sight)
     gated = wanted.gate is not None and choice.gate and not proven
     found = [*_images(wanted, stale, choice, sight), *_surroundings(wanted, sight)]
+    found += _models(wanted, sight, stale, starts=bool(engines))
     found += [Step(Do.REMOVE, name, "no part of this any more") for name in _leftovers(wanted, sight)]
     router = _amiss(wanted.router, sight, stale)
     early = gated and bool(engines) and wanted.router.name in sight.containers
@@ -115,6 +113,15 @@ def as_pinned(image: Image, sight: Sight) -> bool:
     return seen is not None and image.labels.items() <= seen.labels.items()
 
 
+def undrafted(wanted: Stack, sight: Sight) -> bool:
+    """Tell whether it serves without drafters now; of an engine that has none to lose, the label says nothing."""
+    router = sight.containers.get(wanted.router.name)
+    if router is not None:
+        return not router.drafters
+    engines = [sight.containers[each.name] for each in wanted.engines if each.name in sight.containers]
+    return any(not seen.drafters for seen in engines)
+
+
 def proof(wanted: Stack, sight: Sight) -> str:
     """Return what stands for the engines that a gate tests: their configurations and their images."""
     parts = [(engine.fingerprint, sight.images[engine.image].id) for engine in wanted.engines]
@@ -133,13 +140,18 @@ def _amiss(definition: Definition, sight: Sight, stale: set[str]) -> str | None:
     seen = sight.containers.get(definition.name)
     if seen is None:
         return ""
-    if definition.image in stale or seen.image != sight.images[definition.image].id:
-        return "its image is another now"
-    if seen.fingerprint != definition.fingerprint:
-        return "its configuration is another now"
+    if other := _differs(definition, seen, sight, stale):
+        return other
     if not seen.running:
         return f"it has stopped, exit code {seen.exit_code}"
     return "it is unhealthy" if seen.health == "unhealthy" else None
+
+
+def _differs(definition: Definition, seen: Seen, sight: Sight, stale: set[str]) -> str:
+    """Say in what a container was made otherwise than it would be now; empty if in nothing."""
+    if definition.image in stale or seen.image != sight.images[definition.image].id:
+        return "its image is another now"
+    return "its configuration is another now" if seen.fingerprint != definition.fingerprint else ""
 
 
 def _proven(wanted: Stack, sight: Sight) -> bool:
@@ -164,6 +176,26 @@ def _surroundings(wanted: Stack, sight: Sight) -> Iterator[Step]:
     for volume in wanted.volumes:
         if wanted.owner.volume(volume) not in sight.volumes:
             yield Step(Do.VOLUME, wanted.owner.volume(volume))
+
+
+def _models(wanted: Stack, sight: Sight, stale: set[str], *, starts: bool) -> Iterator[Step]:
+    """Fetch the models before anything is replaced, and plan again, since memory changes while a download lasts.
+
+    One that has ended well is kept, as the record that they are in the cache, which it keeps from being removed.
+    """
+    if wanted.download is None:
+        return
+    name, seen = wanted.download.name, sight.containers.get(wanted.download.name)
+    other = _differs(wanted.download, seen, sight, stale) if seen else ""
+    if seen and not other and not seen.running and not seen.exit_code:
+        yield Step(Do.KEEP, name, "the models are in the cache")
+        return
+    under_way = seen is not None and seen.running and not other
+    if seen and not under_way:
+        yield Step(Do.REMOVE, name, other or f"it has failed, exit code {seen.exit_code}")
+    yield Step(Do.DOWNLOAD, name, "it is under way" if under_way else "what is there already is kept")
+    if starts:
+        yield Step(Do.PLAN, wanted.owner.profile)
 
 
 def _leftovers(wanted: Stack, sight: Sight) -> list[str]:

@@ -34,6 +34,7 @@ class Tender:
 
     def __init__(self, daemon: Daemon, hearing: Hearing, wanted: Stack, say: Callable[[str], None]) -> None:
         self._daemon, self._hearing, self._wanted, self._say = daemon, hearing, wanted, say
+        self._kept_up = {each.name for each in wanted.all if each != wanted.download}  # which is to end
         self._deaths: dict[str, Deaths] = {}
         self._health: dict[str, str] = {}
         self._told: set[str] = set()
@@ -96,6 +97,8 @@ class Tender:
 
     def _hear(self) -> None:
         for death in self._hearing.deaths():
+            if death.name not in self._kept_up:
+                continue
             if death.told:
                 (self._ours.discard if death.name in self._ours else self._told.add)(death.name)
                 continue

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from serve.deploy.images import LOCKS
 from serve.deploy.render import render
 from serve.errors import ConfigError
 
@@ -10,14 +11,14 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def copy_sources(to: Path) -> None:
-    for name in ("images/pins.toml", "images/engine/plugin/pyproject.toml"):
+    for name in ("images/pins.toml", "images/engine/plugin/pyproject.toml", *map(str, LOCKS.values())):
         (to / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, to / name)
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A folder that holds the pins and the plugin's version, and has been rendered into."""
+    """A folder that holds the pins, the locks and the plugin's version, and has been rendered into."""
     copy_sources(tmp_path)
     render(check=False, root=tmp_path)
     return tmp_path
@@ -69,7 +70,8 @@ def test_checking_changes_nothing(tmp_path: Path) -> None:
     copy_sources(tmp_path)
     with pytest.raises(ConfigError):
         render(check=True, root=tmp_path)
-    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"pins.toml", "pyproject.toml"}
+    sources = {"pins.toml", "pyproject.toml", *(path.name for path in LOCKS.values())}
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == sources
 
 
 def test_a_resolved_digest_pins_the_base_image(repository: Path) -> None:

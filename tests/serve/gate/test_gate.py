@@ -1,11 +1,12 @@
 """A whole gate against engine doubles: what each check sees, what is asked, and how the command ends."""
 
 import asyncio
+import contextlib
 import json
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,44 @@ def test_no_connection_waits_for_a_second_request(loop: double.Loop, body: doubl
     body.behaviour = explain
     asyncio.run(ask())
     assert body.got[0].headers["connection"] == "close"
+
+
+@contextlib.contextmanager
+def copies(loop: double.Loop, second: Model, *, drafting: bool = True) -> Iterator[tuple[str, list[str]]]:
+    """A router whose lanes are all on the same two engines, the second as it is told; gives both names."""
+    with double.engine(loop) as one, double.engine(loop) as other:
+        one.behaviour, other.behaviour = Model(speculative=HALF), second
+        pair = (one.url, other.url)
+        lanes = (Lane("body", pair), *((Lane("mtp", pair, "mtp", 2),) if drafting else ()))
+        with double.router(loop, double.settings(lanes)) as url:
+            double.until(
+                lambda: all(each["ready"] == 2 for each in httpx2.get(f"{url}/readyz").json()["engines"].values())
+            )
+            yield url, [each.removeprefix("http://") for each in pair]
+
+
+def gated(url: str) -> Evidence:
+    return asyncio.run(collect(url, PLAN, lambda done, total: None))
+
+
+def test_each_copy_of_a_lane_is_asked_and_compared(loop: double.Loop) -> None:
+    with copies(loop, Model(speculative=HALF)) as (url, names):
+        evidence = gated(url)
+    assert evidence.lanes == [f"{lane}@{name}" for lane in ("body", "mtp") for name in names]
+    assert failed(evidence) == set()
+    checks = {(check.lane, check.name) for check in judge(evidence, RULES[Dtype.BFLOAT16])}
+    assert (f"mtp@{names[1]}", "acceptance") in checks
+    assert (f"body@{names[1]}", "sampling") in checks
+    assert (f"body@{names[1]}", "acceptance") not in checks, "it drafts nothing"
+
+
+@pytest.mark.parametrize("drafting", [True, False], ids=["lanes on each", "the body alone"])
+def test_a_copy_that_answers_otherwise_is_named_and_no_other(loop: double.Loop, drafting: bool) -> None:
+    """The one whose card is broken, say: the first of every lane is sound."""
+    with copies(loop, Model(speculative=HALF, spoil=swap(5, 99)), drafting=drafting) as (url, names):
+        evidence = gated(url)
+    wrong = {check.lane for check in judge(evidence, RULES[Dtype.BFLOAT16]) if not check.passed}
+    assert wrong == {f"{lane}@{names[1]}" for lane in (("body", "mtp") if drafting else ("body",))}
 
 
 def test_a_lane_that_refuses_ends_the_gate(running: Running) -> None:

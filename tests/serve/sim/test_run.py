@@ -80,17 +80,51 @@ def test_teaches_the_real_routers_ledger_nothing(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("rtx-pro-6000",), "too little is published"),
+        (
+            ("rtx-pro-6000",),
+            "[load], [prefill], [answers], [[bodies.vanilla.steps]] of mtp, body and [[bodies.vanilla.acceptance]] of "
+            "mtp aren't published; they would go to serve/sim/figures/rtx-pro-6000.toml",
+        ),
+        (("rtx-pro-6000-x8",), "would go to serve/sim/figures/rtx-pro-6000.toml"),
+        (("rtx-pro-2000-x4", "--body", "seed"), "would go to serve/sim/figures/rtx-pro-2000-x4.toml"),
+        (("gb10-compare",), "its engines share a GPU"),
+        (("rtx-pro-2000-x4-replicas",), "serve/sim/figures/rtx-pro-2000.toml"),
+        (("rtx-pro-2000",), "use --body seed"),
         (("gb10", "--body", "big"), "no body big"),
         (("gb10", "--policy", "best"), "POLYDRAFT_POLICY"),
     ],
-    ids=["box", "body", "policy"],
+    ids=[
+        "box",
+        "copies of it",
+        "several GPUs",
+        "one GPU shared",
+        "copies of another body",
+        "its body",
+        "no body",
+        "policy",
+    ],
 )
 def test_says_in_one_line_what_cant_be_simulated(arguments: tuple[str, ...], said: str) -> None:
     ran = sim(*arguments)
     assert ran.returncode == 2
     assert said in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "box", "engines"),
+    [(("gb10-x2",), "gb10", 2), (("rtx-pro-2000-x4-replicas", "--body", "seed"), "rtx-pro-2000", 2)],
+    ids=["boxes", "copies"],
+)
+def test_a_copy_is_the_box_that_it_is_a_copy_of(arguments: tuple[str, ...], box: str, engines: int) -> None:
+    ran = sim(*arguments, "--requests", "24", "--speed", "100", "--concurrency", "4")
+    assert ran.returncode == 0, ran.stderr
+    assert f"each of a lane's {engines} engines is taken for a {box}, by the figures of that box" in ran.stdout
+    assert "all: 24 requests" in ran.stdout
+
+
+def test_a_box_of_its_own_is_taken_for_nothing_else() -> None:
+    assert "is taken for" not in sim("gb10", "--requests", "4", "--speed", "100").stdout
 
 
 def test_its_prompts_are_what_they_are_filed_as() -> None:

@@ -6,9 +6,11 @@ Run as a program it is `polydraft up` of that profile, in a process that tests c
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from serve import __version__
+from serve.deploy import images
 from serve.deploy.containers import start
 from serve.deploy.containers.order import Asked, Means, Order, Router
 from serve.deploy.containers.steps import Choice
@@ -31,17 +33,18 @@ def reading() -> Reading:
     return readings.load("gb10")[1]
 
 
-def builds() -> Builds:
-    """Return build arguments with a base that is there, so that the router's image is built as on a box."""
+def builds(tag: str) -> Builds:
+    """Return builds from a base that is there, so that the router's image is built as on a box."""
     own = {"BASE_IMAGE": docker_engine.BASE, "POLYDRAFT_VERSION": __version__}
-    return Builds(engine=own, engine_cpu=own, router=own)
+    made = images.load(ROOT)
+    return Builds(*(replace(each, tag=tag, arguments=own) for each in (made.engine, made.engine_cpu, made.router)))
 
 
 def order(name: str, port: int, *words: str, changed: Profile | None = None) -> Order:
     drafters = True if "drafters" in words else False if "no-drafters" in words else None
     asked = Asked(drafters, "dry" in words, "detach" in words)
     choice = Choice(gate="no-gate" not in words)
-    return Order(changed or profile(name), builds(), Router(port), choice, asked, project=PROJECT)
+    return Order(changed or profile(name), builds(name), Router(port), choice, asked, project=PROJECT)
 
 
 def means(said: list[str] | None = None) -> Means:
@@ -51,7 +54,7 @@ def means(said: list[str] | None = None) -> Means:
         else:
             said.append(line)
 
-    return Means(ROOT, Path(tempfile.gettempdir()) / "polydraft-test-logs", __version__, say, lambda done, total: None)
+    return Means(ROOT, Path(tempfile.gettempdir()) / "polydraft-test-logs", say, lambda done, total: None, reading)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ GIB = 2**30
 
 @pytest.mark.parametrize("name", profiles.names())
 def test_every_service_of_every_profile_can_be_told(name: str) -> None:
-    services = compose_file(profiles.load_named(name), builds())["services"]
+    services = compose_file(profiles.load_named(name), builds("test"))["services"]
     for service, stated in services.items():
         made = define(Owner("polydraft", name), service, stated, {})
         assert made.name == f"polydraft-{service}-1"
@@ -23,7 +23,7 @@ def test_every_service_of_every_profile_can_be_told(name: str) -> None:
 
 
 def test_an_engine_s_settings_arrive_as_docker_writes_them() -> None:
-    service = compose_file(profiles.load_named("gb10"), builds())["services"]["gb10-engine"]
+    service = compose_file(profiles.load_named("gb10"), builds("test"))["services"]["gb10-engine"]
     made = define(OWNER, "gb10-engine", service, {"HF_TOKEN": "hf_secret"})
     document, host = made.document, made.document["HostConfig"]
     assert document["Cmd"][0] == "RedHatAI/gemma-4-26B-A4B-it-FP8-Dynamic"
@@ -42,14 +42,15 @@ def test_an_engine_s_settings_arrive_as_docker_writes_them() -> None:
 
 
 def test_what_is_run_instead_of_the_image_s_own_arrives() -> None:
-    service = compose_file(profiles.load_named("gb10"), builds())["services"]["gb10-download"]
+    service = compose_file(profiles.load_named("gb10"), builds("test"))["services"]["gb10-download"]
     document = define(OWNER, "gb10-download", service, {}).document
-    assert document["Entrypoint"] == ["sh", "-euc"]
-    assert document["Cmd"][0].startswith("hf download RedHatAI/gemma-4-26B-A4B-it-FP8-Dynamic")
+    assert document["Entrypoint"] == ["python3", "/opt/polydraft/models.py"]
+    assert document["Cmd"][0] == "fetch"
+    assert document["Cmd"][1].startswith("RedHatAI/gemma-4-26B-A4B-it-FP8-Dynamic")
 
 
 def test_the_router_is_published_where_the_port_says_and_on_loopback() -> None:
-    service = compose_file(profiles.load_named("gb10"), builds())["services"]["gb10"]
+    service = compose_file(profiles.load_named("gb10"), builds("test"))["services"]["gb10"]
     for given, port in (({}, "8000"), ({"POLYDRAFT_PORT": "8200"}, "8200")):
         bindings = define(OWNER, "gb10", service, given).document["HostConfig"]["PortBindings"]
         assert bindings == {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": port}]}

@@ -11,18 +11,20 @@ from tests.serve.deploy.containers.standing_in import builds
 
 
 def made(name: str, *, drafters: bool = True) -> Stack:
-    return stack(profiles.load_named(name), builds(), Owner("polydraft", name, drafters), {})
+    return stack(profiles.load_named(name), builds("test"), Owner("polydraft", name, drafters), {})
 
 
-def test_engines_come_one_after_another_and_the_router_last() -> None:
-    assert [each.service for each in made("gb10").all] == ["gb10-engine", "gb10-gate", "gb10"]
+def test_models_come_first_engines_one_after_another_and_the_router_last() -> None:
+    assert [each.service for each in made("gb10").all] == ["gb10-download", "gb10-engine", "gb10-gate", "gb10"]
     compared = [each.service for each in made("gb10-compare").all]
-    assert compared == ["gb10-compare-mtp", "gb10-compare-body", "gb10-compare-gate", "gb10-compare"]
+    assert compared[0] == "gb10-compare-download"
+    assert compared[1:] == ["gb10-compare-mtp", "gb10-compare-body", "gb10-compare-gate", "gb10-compare"]
 
 
 def test_where_one_lane_serves_there_is_nothing_to_prove() -> None:
     assert made("rtx-pro-2000").gate is None
     assert made("gb10", drafters=False).gate is None
+    assert made("rtx-pro-2000-x4-replicas").gate is not None, "copies are held against each other"
 
 
 def test_the_gate_s_router_is_the_router_but_nobody_finds_it() -> None:
@@ -48,15 +50,15 @@ def test_copies_start_one_after_another_each_on_a_gpu_of_its_own() -> None:
 
 def test_a_further_box_s_services_are_no_part_of_this_one() -> None:
     owner = Owner("polydraft", "gb10-x2")
-    wanted = stack(profiles.load_named("gb10-x2"), builds(), owner, {"BOX_2": "192.168.100.2"})
+    wanted = stack(profiles.load_named("gb10-x2"), builds("test"), owner, {"BOX_2": "192.168.100.2"})
     assert not any("box-2" in each.name for each in wanted.all)
     assert wanted.router.document["HostConfig"]["ExtraHosts"] == ["box-2:192.168.100.2"]
 
 
 def test_each_image_is_known_by_what_it_is_built_from() -> None:
     assert {image.name: image.dockerfile for image in made("gb10").images} == {
-        "polydraft-engine:gb10": "images/engine/Dockerfile",
-        "polydraft-router:gb10": "images/router/Dockerfile",
+        "polydraft-engine:test": "images/engine/Dockerfile",
+        "polydraft-router:test": "images/router/Dockerfile",
     }
     for image in made("gb10").images:
         assert image.labels["org.opencontainers.image.version"] == image.arguments["POLYDRAFT_VERSION"]

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,15 @@ pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("daemon")]
 
 COMPOSE = Path(sys.executable).with_name("docker-compose")
 NAME = "standin"
-ENGINE, GATE, ROUTER = (f"{PROJECT}-{NAME}{part}-1" for part in ("-engine", "-gate", ""))
+DOWNLOAD, ENGINE, GATE, ROUTER = (f"{PROJECT}-{NAME}{part}-1" for part in ("-download", "-engine", "-gate", ""))
 PORT = free_port()
 
 STAND_IN = """
 FROM polydraft-router:%s
+USER root
+RUN mkdir /cache && chown 2000:0 /cache
 COPY tests/serve/double.py tests/images/stand_in.py /opt/stand-in/
+COPY tests/images/stand_in_models.py /opt/polydraft/models.py
 ENV STAND_IN_FAULT=%s
 LABEL %s
 HEALTHCHECK NONE
@@ -61,6 +65,8 @@ def images(daemon: None) -> Iterator[None]:
         ("doomed", "start"),
         ("lossy", "lossy"),
         ("copies", "second"),
+        ("hubless", "hub"),
+        ("slow", "loads"),
     ):
         text = STAND_IN % (NAME, fault, labels)
         made = docker_engine.docker("build", "-q", "-t", f"polydraft-engine:{name}", "-f", "-", ".", given=text)
@@ -72,7 +78,7 @@ def images(daemon: None) -> Iterator[None]:
 
 
 def clean() -> None:
-    for name in (NAME, "fragile", "doomed", "lossy"):
+    for name in (NAME, "fragile", "doomed", "lossy", "hubless", "slow"):
         start.down(standing_in.order(name, PORT), standing_in.means([]))
         docker_engine.docker("volume", "rm", f"{PROJECT}_{name}-cache")
 
@@ -134,6 +140,8 @@ def test_a_dry_run_says_everything_and_touches_nothing() -> None:
         "to be done:",
         f"make the network {PROJECT}_default",
         f"make the volume {PROJECT}_{NAME}-cache",
+        f"fetch the models, by {DOWNLOAD} (what is there already is kept)",
+        f"hold against the memory that is free then, the engines of {NAME}",
         f"start, and wait until it is healthy: {ENGINE}",
         f"prove that every lane is lossless, by {GATE}",
         f"start, and wait until it is healthy: {ROUTER}",
@@ -152,8 +160,10 @@ def stack(images: None) -> list[str]:
     return said
 
 
-def test_engine_gate_and_router_come_one_after_another(stack: list[str]) -> None:
-    engine, gate, router = (inspect(name) for name in (ENGINE, GATE, ROUTER))
+def test_models_engine_gate_and_router_come_one_after_another(stack: list[str]) -> None:
+    download, engine, gate, router = (inspect(name) for name in (DOWNLOAD, ENGINE, GATE, ROUTER))
+    assert download["State"]["FinishedAt"] < engine["Created"]
+    assert sum(line.endswith(": fetched") for line in stack) == 2
     healthy = next(check["End"] for check in engine["State"]["Health"]["Log"] if check["ExitCode"] == 0)
     assert healthy < gate["Created"] < gate["State"]["FinishedAt"] < router["Created"]
     assert gate["State"]["ExitCode"] == 0
@@ -162,12 +172,13 @@ def test_engine_gate_and_router_come_one_after_another(stack: list[str]) -> None
 
 
 def test_what_runs_as_it_should_is_kept(stack: list[str]) -> None:
-    before = [inspect(name)["Id"] for name in (ENGINE, GATE, ROUTER)]
+    before = [inspect(name)["Id"] for name in (DOWNLOAD, ENGINE, GATE, ROUTER)]
     started = time.monotonic()
     code, said = up(NAME)
     assert code == 0, said
     assert time.monotonic() - started < 5
-    assert [inspect(name)["Id"] for name in (ENGINE, GATE, ROUTER)] == before
+    assert [inspect(name)["Id"] for name in (DOWNLOAD, ENGINE, GATE, ROUTER)] == before
+    assert f"[1/4] keep {DOWNLOAD} (the models are in the cache)" in said
 
 
 def test_after_a_failure_only_what_is_missing_is_done(stack: list[str]) -> None:
@@ -182,7 +193,7 @@ def test_after_a_failure_only_what_is_missing_is_done(stack: list[str]) -> None:
 
 def test_the_containers_are_those_that_compose_makes(stack: list[str], tmp_path: Path) -> None:
     """Field by field, as Docker describes them: nothing of the Compose document is lost, and nothing added."""
-    document = compose_file(standing_in.profile(NAME), standing_in.builds())
+    document = compose_file(standing_in.profile(NAME), standing_in.builds(NAME))
     (tmp_path / "compose.yaml").write_text(yaml.safe_dump(document))
     command: list[str | Path] = [
         COMPOSE,
@@ -197,7 +208,7 @@ def test_the_containers_are_those_that_compose_makes(stack: list[str], tmp_path:
     try:
         made = subprocess.run([*command, "create", "--no-build"], capture_output=True, text=True, env=environment)
         assert made.returncode == 0, made.stderr
-        for ours in (ENGINE, ROUTER):
+        for ours in (DOWNLOAD, ENGINE, ROUTER):
             theirs = ours.replace(PROJECT, "polydraft-test-other")
             assert described(inspect(ours)) == described(inspect(theirs))
     finally:
@@ -254,7 +265,7 @@ def test_an_engine_that_somebody_stops_stays_so(stack: list[str]) -> None:
 
 def test_compose_takes_the_network_and_the_cache_for_its_own(stack: list[str], tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text(
-        yaml.safe_dump(compose_file(standing_in.profile(NAME), standing_in.builds()))
+        yaml.safe_dump(compose_file(standing_in.profile(NAME), standing_in.builds(NAME)))
     )
     command: list[str | Path] = [COMPOSE, "-p", PROJECT, "-f", tmp_path / "compose.yaml", "--profile", NAME]
     listed = subprocess.run([*command, "ps", "--format", "json"], capture_output=True, text=True, check=True)
@@ -272,7 +283,7 @@ def test_compose_takes_the_network_and_the_cache_for_its_own(stack: list[str], t
 def test_down_leaves_the_cache_and_nothing_else(stack: list[str]) -> None:
     said: list[str] = []
     assert start.down(standing_in.order(NAME, PORT), standing_in.means(said)) == 0
-    assert said[0] == f"[1/3] stop and remove {ROUTER}"
+    assert said[0] == f"[1/4] stop and remove {ROUTER}"
     assert containers(NAME) == []
     assert f"{PROJECT}_default" not in docker("network", "ls", "--format", "{{.Name}}").stdout.split()
     assert f"{PROJECT}_{NAME}-cache" in docker("volume", "ls", "--format", "{{.Name}}").stdout.split()
@@ -308,21 +319,21 @@ def test_an_engine_that_dies_without_drafters_too_is_given_up() -> None:
     assert text.count("of at most 3 times") == 6
     assert said[-1] == f"{PROJECT}-doomed-engine-1 died 3 times and isn't started again; mend it, then polydraft up"
     assert inspect(f"{PROJECT}-doomed-engine-1")["State"]["Status"] == "exited"
-    assert containers("doomed") == [f"{PROJECT}-doomed-engine-1"]
+    assert containers("doomed") == [f"{PROJECT}-doomed-download-1", f"{PROJECT}-doomed-engine-1"]
 
 
 def test_copies_serve_without_the_one_that_dies() -> None:
     replicas = profiles.load_named("rtx-pro-2000-x4-replicas").model_copy(update={"name": "copies"})
     order = standing_in.order("copies", PORT, "detach", changed=replicas)
-    said: list[str] = []
+    said, cards = list[str](), readings.load("rtx-pro-2000-x4")[1]
     try:
-        assert start.up(order, readings.load("rtx-pro-2000-x4")[1], standing_in.means(said)) == 0, said
-        dead = f"{PROJECT}-copies-body-2-1"
+        assert start.up(order, cards, replace(standing_in.means(said), look=lambda: cards)) == 0, said
+        dead, download = f"{PROJECT}-copies-body-2-1", f"{PROJECT}-copies-download-1"
         assert f"{dead} died 3 times and isn't started again; mend it, then polydraft up; the other copies serve" in (
             "\n".join(said)
         )
         states = {name: inspect(name)["State"]["Status"] for name in containers("copies")}
-        assert [name for name, state in states.items() if state != "running"] == [dead]
+        assert [name for name, state in states.items() if state != "running"] == [dead, download]
         assert lane() == "body"
     finally:
         start.down(order, standing_in.means([]))
@@ -333,8 +344,49 @@ def test_where_the_gate_fails_nobody_is_served() -> None:
     code, said = up("lossy")
     assert code == 1
     assert "the gate failed, so the router isn't started" in said[-1]
-    assert containers("lossy") == [f"{PROJECT}-lossy-engine-1"]
+    assert containers("lossy") == [f"{PROJECT}-lossy-download-1", f"{PROJECT}-lossy-engine-1"]
     code, said = up("lossy", "no-drafters")
     assert code == 0, said
     assert lane() == "body"
     start.down(standing_in.order("lossy", PORT), standing_in.means([]))
+
+
+def test_models_that_can_t_be_had_stop_it_and_the_next_try_goes_on_from_there() -> None:
+    code, said = up("hubless")
+    assert code == 1
+    assert "polydraft up goes on from what has come" in said[-1]
+    assert any("the hub doesn't answer, as the stand-in was told to say" in line for line in said)
+    assert containers("hubless") == [f"{PROJECT}-hubless-download-1"], "no engine before its models"
+    assert inspect(f"{PROJECT}-hubless-download-1")["RestartCount"] == 5
+    volume = f"{PROJECT}_hubless-cache:/cache"
+    done = docker(
+        "run", "--rm", "-u", "0", "-v", volume, "--entrypoint", "touch", "polydraft-engine:hubless", "/cache/answers"
+    )
+    assert done.returncode == 0, done.stderr
+    code, said = up("hubless")
+    assert code == 0, said
+    text = "\n".join(said)
+    assert "(it has failed, exit code 1)" in text
+    assert (text.count(": in the cache"), text.count(": fetched")) == (1, 1), "the first one came before"
+    start.down(standing_in.order("hubless", PORT), standing_in.means([]))
+
+
+def test_memory_that_was_taken_during_the_download_stops_it_before_any_engine() -> None:
+    order, said = standing_in.order("slow", PORT, "detach"), list[str]()
+    taken = replace(standing_in.means(said), look=lambda: readings.load("gb10-shared")[1])
+    start.down(order, standing_in.means([]))
+    assert start.up(order, standing_in.reading(), taken) == 1
+    assert "the models are there; polydraft up slow goes on" in said[-1]
+    assert containers("hubless") == [f"{PROJECT}-slow-download-1"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_what_ends_it_before_it_serves_is_in_the_exit_code(number: signal.Signals) -> None:
+    start.down(standing_in.order("slow", PORT), standing_in.means([]))
+    with watched("slow") as (process, said):
+        until(lambda: f"start, and wait until it is healthy: {PROJECT}-slow-engine-1" in said(), said)
+        until(lambda: f"{PROJECT}-slow-engine-1" in containers("slow"), said)
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+        assert "what was started goes on; polydraft up slow goes on too" in said()
+    assert inspect(f"{PROJECT}-slow-engine-1")["State"]["Running"]

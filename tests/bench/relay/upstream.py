@@ -77,12 +77,16 @@ USAGE = _framed(
     + b"\n\n"
 )
 END = _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
-
-
+_SERIES = b"".join(
+    b'vllm:e2e_request_latency_seconds_bucket{engine="0",le="%d",model_name="demo"} 0.0\n' % at for at in range(700)
+)  # as long as vLLM's own
+SCRAPED = _SERIES + b'polydraft:engine_memory_bytes{place="cpu"} 1.5e+09\n'
+METRICS = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n%s" % (len(SCRAPED), SCRAPED)
 EMPTY = _sized({})
 TOLD = {
     b"/version": _sized({"version": "0.33.0"}),
     b"/v1/models": _sized({"object": "list", "data": [{"id": "demo", "object": "model", "max_model_len": 32_768}]}),
+    b"/metrics": METRICS,
 }
 """What vLLM says of itself: a relay that isn't told asks again and again."""
 

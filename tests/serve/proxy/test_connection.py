@@ -251,11 +251,11 @@ def test_silence_has_limits(sent: bytes, patience: Patience, message: str) -> No
 
 def test_each_byte_starts_the_limit_of_silence_again() -> None:
     async def exchange() -> Exchanged:
-        running = Exchanged(patience=Patience(60, 0.1))
+        running = Exchanged(patience=Patience(60, 0.6))
         await running.feed(SIZED[:-7])
         for byte in b"abcdefg":
             running.connection.data_received(bytes([byte]))
-            await asyncio.sleep(0.04)
+            await asyncio.sleep(0.1)
         await running.task
         return running
 

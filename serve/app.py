@@ -82,8 +82,9 @@ async def running(settings: Settings, identify: Identify, traces: Traces | None 
             PATHS[endpoint].encode(): functools.partial(intake.Generation, service, endpoint)
             for endpoint in intake.DIRECT
         }
+        returned = learner.returned if learner else _ignored
         beside = [*_secure(settings, application, metrics), metrics.watch_loop(), *keeping]
-        watchers = [_watching(work) for work in (*beside, *(each.watch() for each in upstreams.values()))]
+        watchers = [_watching(work) for work in (*beside, *(each.watch(returned) for each in upstreams.values()))]
         try:
             yield application
         finally:
@@ -260,6 +261,10 @@ def _shown(
     application.state.page = Page(sources, live, secure=settings.behind_tls or settings.tls_cert_file is not None)
     application.include_router(routes.router)
     return live.close
+
+
+def _ignored(engine: str) -> None:
+    """Without a policy that learns nobody asks whether an engine came back with other drafters."""
 
 
 def _nothing() -> None:

@@ -32,6 +32,9 @@ _WARM_UP = 2
 _PREFILL = 0.0005
 """Seconds a prompt's token, assumed until prompts were timed."""
 _PREFILL_WORTH = 4.0  # requests that this assumption counts for
+_TRIED = 8
+"""Answers of a drafting lane after which it is known whether it came back as it was: an alarm needs three,
+and of those that come in cells where it was hopeless anyway some say little."""
 _TIMED = 256  # tokens that a prompt needs to say something of prefill
 _OPEN = frozenset({"measured", "default", "fallback"})
 """Reasons of the table that leave a choice."""
@@ -73,6 +76,7 @@ class Learner:
         self._identify, self.turns = terms.identify, Turns()
         self._running: Counter[str] = Counter()
         self._answered: Counter[str] = Counter()
+        self._doubted: dict[str, int] = {}
         self.holders = Holders()
         self._prefill = Moments()
         self._guards: defaultdict[Cell, Guard] = defaultdict(Guard)
@@ -98,6 +102,16 @@ class Learner:
         if prefix and self.engines > 1 and decision.lane in ready:
             self.holders.follow(prefix.conversation, ready[decision.lane])
         return decision
+
+    def returned(self, engine: str) -> None:
+        """Hear that an engine is up, that was away or may have been: its drafters may be others than those it had.
+
+        One that became better would else hardly be noticed where it was in use nowhere.
+        """
+        known = [lane.name for lane in self._lanes.values() if engine in lane.engines and self.ledger.knows(lane.name)]
+        if known:
+            self._doubted |= dict.fromkeys(known, _TRIED)
+            self._budget.renew()
 
     def explain(self, cell: Cell, table: Decision, ready: Mapping[str, str], prefix: Prefix | None) -> Decision:
         """Say how a request would be decided that tries nothing; leaves no trace."""
@@ -129,6 +143,10 @@ class Learner:
         if isinstance(taught, str):
             return
         self.changes += 1
+        if lane in self._doubted:
+            self._doubted[lane] -= 1
+            if not self._doubted[lane]:
+                del self._doubted[lane]
         self._time_prefill(outcome)
         self._hold_against_body(outcome, taught)
         for drift in self.ledger.learn(taught, self._clock()):
@@ -180,9 +198,8 @@ class Learner:
         now = self._clock()
         estimates = self.ledger.estimates(cell, [(name, self._batch(name, ready)) for name in names], now)
         options = self._priced(estimates, cell, prefix, ready) if prefix and self.engines > 1 else estimates
-        barred = self._barred(cell, options)
         draw = self._rng.random() if allowance > 0 else 0.0
-        pick = thompson.pick(options, allowance, self._budget.alike(cell), draw, barred)
+        pick = thompson.pick(options, allowance, self._budget.alike(cell), draw, self._apart(cell, options))
         if pick.cost:
             self._budget.spend(cell, pick.cost)
         weighing = Weighing(pick.lane, pick.best, pick.propensity, self._applied, estimates, pick.shares)
@@ -195,6 +212,12 @@ class Learner:
             # Without the guard it would have been the best of the options: if it still is, it was the prefix.
             reason = "guarded" if max(options, key=_RATE).lane != pick.lane else "kept"
         return Decision(pick.lane, reason, candidates, self._batch(pick.lane, ready), weighing, conversation)
+
+    def _apart(self, cell: Cell, options: Sequence[Estimate]) -> thompson.Apart:
+        barred, doubted = self._barred(cell, options), self._doubted
+        if not barred and not doubted:
+            return thompson.NONE_APART
+        return thompson.Apart(barred, [at for at, option in enumerate(options) if option.lane in doubted])
 
     def _barred(self, cell: Cell, options: Sequence[Estimate]) -> Collection[int]:
         guard = self._guards.get(cell)

@@ -19,10 +19,13 @@ class Holdings:
         self._upstreams, self._interval = upstreams, interval
 
     async def follow(self) -> None:
-        """Ask until cancelled."""
-        while True:
-            await asyncio.gather(*(self._ask(each) for each in self._upstreams.values()))
-            await asyncio.sleep(self._interval)
+        """Ask until cancelled, and forget what was said till then: it would be old when somebody looks again."""
+        try:
+            while True:
+                await asyncio.gather(*(self._ask(each) for each in self._upstreams.values()))
+                await asyncio.sleep(self._interval)
+        finally:
+            self.last.clear()
 
     async def _ask(self, upstream: Upstream) -> None:
         said = await upstream.text(vllm.METRICS) if upstream.healthy else None

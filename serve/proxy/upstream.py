@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from serve.proxy.slots import Slots
 LOGGER = logging.getLogger(__name__)
 
 _UNANSWERED_PROBES = 3
+_START = 5.0
+"""Seconds below which no engine loads a model: one that was away for less wasn't started anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Upstream:
         self.version: str | None = None
         self.max_model_len: int | None = None
         self.fingerprint = Fingerprint()
+        self._unanswered = 0
         self.slots = slots
         self._client = client
         self._timeouts = timeouts
@@ -117,25 +121,35 @@ class Upstream:
         """Close the connections that requests went over."""
         self._pool.close()
 
-    async def watch(self) -> None:
-        """Probe the engine until cancelled; a busy engine may leave a few probes unanswered and still be up."""
-        unanswered = 0
+    async def watch(self, returned: Callable[[str], None]) -> None:
+        """Probe the engine until cancelled; says when it has been started, or may have been before the router was."""
+        away: float | None = -math.inf
         while True:
-            try:
-                healthy = await self._healthy()
-            except Exception:
-                LOGGER.exception("probing %s failed", self.url)
-                healthy = False
-            unanswered = unanswered + 1 if healthy is None else 0
-            if healthy is not None or unanswered >= _UNANSWERED_PROBES:
-                self.healthy = bool(healthy)
-            if not self.healthy:
-                self.fingerprint = Fingerprint()  # the next start may have other flags, or be another vLLM
-                self.version = None
-            if self.healthy and self.version is None:
-                self.version = await self._read_version()
-                self.max_model_len = await self._read_context()
+            if away is None and not self.healthy:  # a request may have found that out
+                away = self._clock()
+            await self._probe()
+            if self.healthy and away is not None:
+                if self._clock() - away >= _START:
+                    returned(self.url)
+                away = None
             await asyncio.sleep(self._timeouts.probe_interval)
+
+    async def _probe(self) -> None:
+        """Ask how the engine is; a busy one may leave a few probes unanswered and still be up."""
+        try:
+            healthy = await self._healthy()
+        except Exception:
+            LOGGER.exception("probing %s failed", self.url)
+            healthy = False
+        self._unanswered = self._unanswered + 1 if healthy is None else 0
+        if healthy is not None or self._unanswered >= _UNANSWERED_PROBES:
+            self.healthy = bool(healthy)
+        if not self.healthy:
+            self.fingerprint = Fingerprint()  # the next start may have other flags, or be another vLLM
+            self.version = None
+        if self.healthy and self.version is None:
+            self.version = await self._read_version()
+            self.max_model_len = await self._read_context()
 
     async def _healthy(self) -> bool | None:
         """Ask for the engine's health; None if it says nothing in time."""

@@ -136,6 +136,10 @@ class Ledger:
             found.append(Estimate(lane, length.expected.mean, mean, below, above, length.requests, length.drafts))
         return tuple(found)
 
+    def knows(self, lane: str) -> bool:
+        """Say whether anything was seen of a drafter."""
+        return bool(self._acceptance[lane])
+
     def sizes(self, cell: Cell) -> tuple[float, float]:
         """Give the tokens of context and of an answer that are usual in a cell."""
         sizes = self._sizes.get(cell)

@@ -15,6 +15,8 @@ PROBED = 0.0005
 """Requests' time a request that goes into trying each lane whatever is believed of it, mostly where that costs little:
 only so is it noticed that a lane has become better."""
 _OFTEN = 0.02  # share of requests that are such tries at most
+_DOUBTED = 0.25
+"""Share of requests that try a lane of which nobody knows whether it is still what it was."""
 _CHEAPEST = 0.02
 """Share of a request's time that trying a lane costs at least."""
 _NOISE = 0.03
@@ -38,14 +40,28 @@ class Pick:
     shares: tuple[float, ...]
 
 
-def pick(
-    options: Sequence[Estimate], allowance: float, alike: float, draw: float, barred: Collection[int] = ()
-) -> Pick:
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """The places of options that aren't chosen as others are.
+
+    `barred` ones mustn't be taken whatever they may bring; of `doubted` ones nobody knows whether they are still what
+    they were.
+    """
+
+    barred: Collection[int] = ()
+    doubted: Collection[int] = ()
+
+
+NONE_APART = Apart()
+
+
+def pick(options: Sequence[Estimate], allowance: float, alike: float, draw: float, apart: Apart = NONE_APART) -> Pick:
     """Draw a lane by one number in [0, 1); without an allowance it is the best one by what is known.
 
-    `alike` is how many requests there were that a try would have taught something for; `barred` are the places of those
-    that mustn't be taken whatever they may bring. Raises ValueError if none is left.
+    `alike` is how many requests there were that a try would have taught something for. Raises ValueError if every
+    option is barred.
     """
+    barred = apart.barred
     best = -1
     for index in range(len(options)):
         if index not in barred and (best < 0 or options[index].mean > options[best].mean):
@@ -59,7 +75,7 @@ def pick(
     for index in barred:
         costs[index] = math.inf
     affordable = [cost if cost <= allowance else math.inf for cost in costs]
-    shares = _shares(options, best, affordable, alike)
+    shares = _shares(options, best, affordable, alike, apart.doubted)
     chosen, passed = best, 0.0
     for index, share in enumerate(shares):
         passed += share
@@ -69,7 +85,9 @@ def pick(
     return Pick(options[chosen].lane, top.lane, shares[chosen], costs[chosen], tuple(shares))
 
 
-def _shares(options: Sequence[Estimate], best: int, costs: Sequence[float], alike: float) -> list[float]:
+def _shares(
+    options: Sequence[Estimate], best: int, costs: Sequence[float], alike: float, doubted: Collection[int]
+) -> list[float]:
     """Give the probability of every option; what can't be afforded (its cost is infinite) goes to the best."""
     top, likely = options[best], likely_best(options)
     shares, rest = [], 1.0
@@ -78,8 +96,8 @@ def _shares(options: Sequence[Estimate], best: int, costs: Sequence[float], alik
         if index != best and cost < math.inf:
             # As many requests are expected to come as there were, so a try has to pay for itself over these.
             worth = alike * _improvement(option, top) / cost
-            probed = PROBED / cost
-            drawn = likely[index] * (worth if worth < 1 else 1.0) + (probed if probed < _OFTEN else _OFTEN)
+            probed = _DOUBTED if index in doubted else PROBED / cost if PROBED / cost < _OFTEN else _OFTEN
+            drawn = likely[index] * (worth if worth < 1 else 1.0) + probed
         shares.append(drawn)
         rest -= drawn
     shares[best] = max(0.0, rest)

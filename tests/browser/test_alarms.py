@@ -50,6 +50,26 @@ def test_says_what_is_barred_and_what_changed(
         page.evaluate(
             """async (state) => (await import("/page/alarms.js")).alarms(state)""", {"at": NOW, "drifts": [], **state}
         )
-        shown = page.locator("#alarms").text_content() or ""
+        shown = (page.locator("#alarms").text_content() or "").replace("\xa0", " ")
         page.close()
     assert said in shown
+
+
+def test_says_aloud_what_is_new_once_and_no_figure_that_moves(
+    browser: Browser, loop: Loop, body: Engine, mtp: Engine
+) -> None:
+    barred = {"allowed": 0.02, "cells": [{**LOST, "barred": [MTP]}]}
+    more = {"allowed": 0.02, "cells": [{**LOST, "lost": 0.013, "barred": [MTP]}]}
+    with double.router(loop, double.settings(lanes(body, mtp))) as url:
+        page = browser.new_page(bypass_csp=True, locale="en-GB")
+        page.route("**/v1/live", lambda route: route.abort())
+        page.goto(url)
+        said = []
+        for guard, drifts in ((None, []), (barred, []), (more, []), (more, [GUESSES])):
+            state = {"at": NOW, "guard": guard, "drifts": drifts}
+            page.evaluate("""async (state) => (await import("/page/alarms.js")).alarms(state)""", state)
+            said.append(page.locator("#alarms-said").text_content() or "")
+        assert page.locator("#alarms").evaluate("list => list.closest('[role=status], [aria-live]')") is None
+        page.close()
+    assert said[:3] == ["", *["Lane mtp is barred now in English, prose."] * 2]
+    assert said[3].endswith("lane mtp guesses worse than it did in Simplified Chinese.")

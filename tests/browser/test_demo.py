@@ -1,5 +1,7 @@
 """The page before real vLLM engines: lanes, colours and numbers of an English and a Chinese prompt."""
 
+import re
+
 import httpx2
 import pytest
 from playwright.sync_api import Page, expect
@@ -43,7 +45,18 @@ def test_a_real_answer_is_coloured_as_the_engine_counted_it(
         steps = sum(reported["acceptance_histogram"][position:])
         assert kinds.count(str(position)) <= steps
     _numbers_agree(page, stack, language, lane)
+    _engines_hold_about_what_was_planned(page)
     page.screenshot(path=SHOTS / f"demo-{language}.png", full_page=True)
+
+
+def _engines_hold_about_what_was_planned(page: Page) -> None:
+    cards = page.locator("#engines .card")
+    expect(cards).to_have_count(3)
+    for card in cards.all():
+        memory = card.get_by_text("Memory: ")
+        expect(memory).to_contain_text(" held, ", timeout=10_000)
+        held, planned = map(float, re.findall(r"([\d.]+) GiB", memory.text_content() or ""))
+        assert 0.7 * planned < held < 1.1 * planned
 
 
 def _numbers_agree(page: Page, running: Stack, language: str, lane: str) -> None:

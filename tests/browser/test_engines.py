@@ -73,13 +73,16 @@ def test_where_a_tables_figures_are_from_is_a_link_if_it_is_an_address(
     page: Page, loop: Loop, body: Engine, mtp: Engine
 ) -> None:
     figures = (Candidate("mtp", 2.5, 90.0), Candidate("body", None, 60.0))
-    source = "a box of this kind (https://example.org/bench?a=1&b=2), javascript:alert(1), <b>2026</b>"
+    source = (
+        "`polydraft bench` on a box of this kind (https://example.org/bench?a=1&b=2), javascript:alert(1), <b>2026</b>"
+    )
     with double.router(loop, double.settings(lanes(body, mtp), (Row("zh", "*", figures, source),))) as url:
         until(lambda: httpx2.get(f"{url}/readyz").json()["lanes"] == {"body": True, "mtp": True})
         page.goto(url)
         page.locator('[data-cell="zh mtp"]').click()
         dialog = page.get_by_role("dialog")
-        expect(dialog).to_contain_text(f"Where these are from: {source}")
+        expect(dialog).to_contain_text(f"Where these are from: {source.replace('`', '')}")
+        expect(dialog.locator("code")).to_have_text("polydraft bench")
         [link] = dialog.get_by_role("link").all()
         assert link.get_attribute("href") == "https://example.org/bench?a=1&b=2"
         assert link.get_attribute("rel") == "noreferrer noopener"

@@ -200,6 +200,40 @@ def test_everybody_can_use_it_on_any_screen(browser: Browser, url: str, axe: str
     assert violations == {"whole": [], "decision": [], "cell": []}
 
 
+def test_what_screen_readers_are_told_does_not_move_with_every_answer(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.locator("#status")).to_have_text("live")
+    page.evaluate(
+        """() => {
+            window.told = [];
+            const note = (records) => window.told.push(...records.map((record) => record.target.textContent));
+            for (const region of document.querySelectorAll("[role=status], [role=alert], [aria-live]"))
+                new MutationObserver(note).observe(region, {childList: true, characterData: true, subtree: true});
+        }"""
+    )
+    for _ in range(3):
+        httpx2.post(f"{url}/v1/chat/completions", json={"messages": [{"role": "user", "content": FRAGT}]})
+        page.wait_for_timeout(1100)  # what is new comes once a second
+    expect(page.locator("#rows tr")).to_have_count(3)
+    assert page.evaluate("window.told") == []
+
+
+def test_on_a_phone_every_lane_of_a_language_is_seen_without_scrolling_sideways(browser: Browser, url: str) -> None:
+    page = browser.new_page(viewport={"width": 360, "height": 740}, locale="en-GB")
+    page.goto(url)
+    cells = page.locator("#heat [data-cell]")
+    expect(cells.first).to_be_visible()
+    edges = cells.evaluate_all(
+        "cells => cells.flatMap((cell) => [cell.getBoundingClientRect().left, cell.getBoundingClientRect().right])"
+    )
+    assert len(edges) >= 4
+    assert min(edges) >= 0
+    assert max(edges) <= 360
+    expect(page.locator("#heat-hint")).to_be_hidden()
+    expect(page.locator("#heat").get_by_role("rowheader").first).to_contain_text("zh")
+    page.close()
+
+
 def test_everybody_can_log_in(
     browser: Browser, loop: Loop, body: Engine, mtp: Engine, axe: str, tmp_path: Path
 ) -> None:

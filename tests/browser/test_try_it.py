@@ -7,12 +7,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.asking import ASKED, FRAGT, ask, kinds
 from tests.browser.conftest import SHOTS
-from tests.browser.scripted import CHINESE, answering, echo
+from tests.browser.scripted import CHINESE, answering, chunk, echo, usage
 from tests.serve import double
-from tests.serve.double import Engine
+from tests.serve.double import Engine, Exchange
 
 
-async def forever(exchange: double.Exchange) -> None:
+async def forever(exchange: Exchange) -> None:
     await exchange.start_stream()
     await exchange.event(double.delta("and "))
     await exchange.closed.wait()
@@ -49,7 +49,7 @@ def test_a_card_its_line_and_the_sentence_say_the_same_of_one_answer(page: Page,
     cards = page.locator("#answers .speed").all_text_contents()
     assert cards == [f"{row[7]} tokens a second" for row in reversed(rows)]
     (ratio,) = re.findall(r"[\d.]+×", page.locator("#try-said").text_content() or "")
-    assert rows[0][9] == f"about {ratio} (1 answer)"
+    assert rows[0][9] == f"about {ratio} (beside 1 answer)"
     page.get_by_role("button", name="Why lane mtp").click()
     expect(page.get_by_role("dialog")).to_contain_text(f"It came {ratio} as fast as 1 answer without a drafter")
 
@@ -61,13 +61,47 @@ def test_what_an_answer_was_compared_with_never_changes(page: Page, url: str) ->
     expect(page.locator("#rows tr")).to_have_count(3)
     assert page.locator("#rows tr").nth(2).locator("td").nth(9).text_content() == "– (nothing to compare)"
     expect(page.locator("#figures div").first).to_contain_text("1 more had nothing to be compared with")
-    expect(page.locator("#figures div").first).to_contain_text("still few answers")
+    expect(page.locator("#figures div").first).to_contain_text("too few answers yet to be sure")
+
+
+def test_one_answer_alone_is_told_beside_those_before_it(page: Page, url: str) -> None:
+    page.goto(url)
+    ask(page, FRAGT, second="body")
+    ask(page, FRAGT)
+    said = page.locator("#try-said")
+    expect(said).to_have_text(
+        re.compile(
+            r"Done: \d+ tokens on lane mtp\. It came [\d.]+× as fast as 1 answer without a drafter in Simplified"
+        )
+    )
+    row = page.locator("#rows tr").first.locator("td").nth(9).text_content() or ""
+    assert re.findall(r"[\d.]+×", row) == re.findall(r"[\d.]+×", said.text_content() or "")
+
+
+def test_an_answer_that_reached_its_limit_is_said_to_be_cut_off(page: Page, url: str, mtp: Engine) -> None:
+    async def cut(exchange: Exchange) -> None:
+        await exchange.start_stream()
+        for step in CHINESE[:-1]:
+            await exchange.event(chunk("".join(step), step))
+        last = chunk("".join(CHINESE[-1]), CHINESE[-1])
+        last["choices"][0]["finish_reason"] = "length"
+        await exchange.event(last)
+        tokens = sum(len(step) for step in CHINESE)
+        await exchange.event(usage(tokens, [len(step) - 1 for step in CHINESE[1:]], 2))
+        await exchange.end_stream()
+
+    page.goto(url)
+    ask(page, FRAGT)
+    expect(page.locator("#answers .card")).not_to_contain_text("Cut off here")
+    mtp.behaviour = cut
+    ask(page, FRAGT)
+    expect(page.locator("#answers .card")).to_contain_text("Cut off here: that is the longest answer allowed.")
 
 
 def test_the_same_lane_twice_is_noise(page: Page, url: str) -> None:
     page.goto(url)
     ask(page, ASKED, second="body")
-    expect(page.locator("#try-said")).to_contain_text("Both went to the same lane, body: the difference of")
+    expect(page.locator("#try-said")).to_contain_text("Both were answered without a drafter (body): the difference of")
 
 
 def test_a_drafter_that_was_not_reported_colours_nothing(page: Page, url: str, mtp: Engine) -> None:
@@ -173,7 +207,7 @@ def test_a_hostile_prompt_is_text(page: Page, url: str, body: Engine, mtp: Engin
 
 
 def test_an_engines_error_is_shown_as_text(page: Page, url: str, body: Engine, mtp: Engine) -> None:
-    async def refuse(exchange: double.Exchange) -> None:
+    async def refuse(exchange: Exchange) -> None:
         await exchange.whole({"error": {"message": "<b>too long</b>", "type": "BadRequestError", "code": 400}}, 400)
 
     body.behaviour = mtp.behaviour = refuse

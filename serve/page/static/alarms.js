@@ -1,11 +1,24 @@
 // What watches over the drafters: the guard, with what it bars now and why, and the alarms of what has changed.
 
-import { $, list } from "./dom.js";
+import { $, list, say } from "./dom.js";
 import { ago, clock, count, decimal, language, percent, task, whole } from "./words.js";
+
+let known = null; // what is barred and has changed, as far as it was there before
 
 export function alarms(state) {
   const guarded = state.guard ? guard(state.guard) : [UNGUARDED];
   list($("alarms"), [...guarded, ...state.drifts.map((each) => drift(each, state.at))]);
+  announce(state);
+}
+
+// Says aloud what is new, once: the figures in the list move with every answer.
+function announce({ guard: guarded, drifts }) {
+  const barring = (cell) => cell.barred.map((lane) => `Lane ${lane.lane} is barred now in ${place(cell)}.`);
+  const changes = drifts.map((each) => `At ${clock(each.at)} ${changed(each)}.`);
+  const now = [...(guarded?.cells ?? []).flatMap(barring), ...changes];
+  const news = now.filter((line) => known && !known.includes(line));
+  if (news.length) say($("alarms-said"), news.join(" "));
+  known = now;
 }
 
 const UNGUARDED = "Nothing is learned here and nothing tried, since the table decides: there is nothing to guard.";
@@ -34,17 +47,18 @@ function barred(cell) {
 
 const place = (cell) => `${language(cell.language)}, ${task(cell.task)}`;
 
-function drift(each, now) {
+function changed(each) {
   const guesses = each.what === "acceptance" ? `guesses ${each.change > 0 ? "better" : "worse"} than it did` : "";
   const what = guesses || `is ${each.change > 0 ? "slower" : "faster"} than it was`;
-  const where = each.language === "*" ? "" : ` in ${language(each.language)}`;
-  const when = `${clock(each.at)}, ${ago(now - each.at)}`;
-  const over = `over ${count(each.answers, "answer")} since ${clock(each.since)}`;
-  const lead = `Alarm (${when}): lane ${each.lane} ${what}${where}`;
-  return `${lead}: ${amount(each, each.expected)} expected, ${amount(each, each.seen)} seen, ${over}. ${FORGOTTEN}`;
+  return `lane ${each.lane} ${what}${each.language === "*" ? "" : ` in ${language(each.language)}`}`;
 }
 
-const FORGOTTEN = "What was known of it before now counts for little.";
+function drift(each, now) {
+  const when = `${clock(each.at)}, ${ago(now - each.at)}`;
+  const over = `over ${count(each.answers, "answer")} since ${clock(each.since)}`;
+  const evidence = `${amount(each, each.expected)} expected, ${amount(each, each.seen)} seen, ${over}`;
+  return `Alarm (${when}): ${changed(each)}: ${evidence}. What was known of it before counts for little now.`;
+}
 
 function amount({ what }, value) {
   return what === "acceptance" ? `${decimal(value, 2)} tokens a step` : `${decimal(value * 1000)} ms a step`;

@@ -41,6 +41,7 @@ export async function generate({ prompt, lane, limit, signal, heard }) {
     sizes: [],
     count: null,
     metrics: null,
+    cut: false,
   };
   for await (const event of events(response)) {
     if (event.error) throw new Error(event.error.message ?? "The engine failed.");
@@ -48,6 +49,7 @@ export async function generate({ prompt, lane, limit, signal, heard }) {
     if (event.metrics) answer.metrics = event.metrics;
     const choice = event.choices?.[0];
     if (!choice) continue;
+    answer.cut ||= choice.finish_reason === "length";
     const tokens = choice.logprobs?.content?.map((each) => each.token) ?? [];
     if (tokens.length) answer.sizes.push(tokens.length);
     answer.tokens.push(...tokens);

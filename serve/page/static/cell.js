@@ -71,7 +71,7 @@ function tasks(cell) {
     whole(each.here),
     ...(learned ? expected(each.estimate) : []),
   ]);
-  const more = "; and tokens a second that the policy expects of this lane now, on an idle engine, with 90 % certainty";
+  const more = "; and tokens a second that the policy expects of this lane now, on an idle engine, 90\u00a0% certain";
   const heads = ["Task", "Requests", "On this lane", ...(learned ? ["Expected", "Range"] : [])];
   const caption = `What was asked in this language${learned ? more : ""}`;
   return [el("h3", {}, "By task"), table(caption, heads, rows)];

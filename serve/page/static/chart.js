@@ -15,7 +15,8 @@ export class Chart {
     this.rows = el("div", { className: "scroll", tabIndex: 0, role: "region" });
     this.rows.setAttribute("aria-label", `${label}, as a table`);
     this.details = el("details", {}, el("summary", {}, "The same as a table"), this.rows);
-    const key = el("p", {}, ...names.map((name, at) => el("span", { className: `key line${(at % 4) + 1}` }, name)));
+    const lines = names.map((name, at) => el("li", { className: `key line${(at % 4) + 1}` }, name));
+    const key = el("ul", { className: "row", ariaLabel: "Lines" }, ...lines);
     place.replaceChildren(key, this.canvas, this.details);
     this.details.addEventListener("toggle", () => this.tabulate());
     dark.addEventListener("change", () => this.draw());

@@ -1,10 +1,14 @@
 // The numbers a choice was, or would be, made from: what /v1/live/decisions or /v1/route says.
 
-import { table } from "./dom.js";
+import { el, table } from "./dom.js";
 import { decimal, percent } from "./words.js";
 
 export function choice(each) {
   const chosen = (lane) => lane.lane + (lane.lane === each.lane ? " (chosen)" : "");
+  if (!each.learned && each.candidates.every((lane) => !lane.decode_rate && !lane.acceptance_length)) {
+    const order = each.candidates.map(chosen).join(", ");
+    return el("p", {}, `Of no lane anything is known here. The first one that is up gets it: ${order}.`);
+  }
   if (!each.learned) {
     const rows = each.candidates.map((lane) => [
       chosen(lane),

@@ -89,7 +89,9 @@ function legend(depth) {
   const shown = ["plain", ...(depth ? ["bonus"] : []), ...Array.from({ length: depth }, (_, at) => at + 1)];
   if (!$("legend").hidden && $("legend").children.length >= shown.length) return;
   $("legend").replaceChildren(
-    ...shown.map((kind) => el("p", {}, el("span", { className: look(kind) }, "text"), named(kind))),
+    ...shown.map((kind) => {
+      return el("li", {}, el("span", { className: look(kind), ariaHidden: "true" }, "text"), named(kind));
+    }),
   );
   $("legend").hidden = false;
 }

@@ -68,7 +68,7 @@ export function measured(id) {
 function against({ times: gain, answers, why }) {
   if (why === "body") return "no drafter";
   if (why) return why === "none" ? "– (nothing to compare)" : "–";
-  return `${answers < SURE ? "about " : ""}${times(gain)} (${count(answers, "answer")})`;
+  return `${answers < SURE ? "about " : ""}${times(gain)} (beside ${count(answers, "answer")})`;
 }
 
 function row(each) {

@@ -17,12 +17,13 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-const ADDRESS = /(https?:\/\/[^\s<>"']*[^\s<>"'.,;:)\]])/;
+const MARKED = /(https?:\/\/[^\s<>"']*[^\s<>"'.,;:)\]]|`[^`]+`)/;
 
-// Gives a text with its addresses as links; only those of the web are any.
+// Gives a text with its addresses as links, of which only those of the web are any, and its `commands` as such.
 export function linked(text) {
   const link = (href) => el("a", { href, target: "_blank", rel: "noreferrer noopener" }, href);
-  return text.split(ADDRESS).map((part, at) => (at % 2 ? link(part) : part));
+  const marked = (part) => (part.startsWith("`") ? el("code", {}, part.slice(1, -1)) : link(part));
+  return text.split(MARKED).map((part, at) => (at % 2 ? marked(part) : part));
 }
 
 // Says lines in a list, each in an element of its own.
@@ -36,7 +37,7 @@ export function list(place, lines) {
 
 // The lines of a table from cells; numbers are aligned to the right.
 export function table(caption, heads, rows) {
-  const numeric = heads.map((_, at) => at > 0 && rows.every((row) => /^[–\d.,×%+ ]+$/.test(row[at])));
+  const numeric = heads.map((_, at) => at > 0 && rows.every((row) => /^[–\d.,×%+\s]+$/.test(row[at])));
   const cell = (tag, content, at, scope) => {
     const made = el(tag, numeric[at] ? { className: "number" } : {}, content);
     if (scope) made.scope = scope;

@@ -11,10 +11,10 @@ const MEASURES = {
 };
 const STEPS = [[2, "up3"], [1.5, "up2"], [1, "up1"], [0.85, "down1"], [0, "down2"]]; // from so much on
 const TEXT =
-  "Each row is a language, each column a lane. A number is what was measured on this machine since the router " +
-  "started, with the range that it lies in with 90 % certainty (from five answers on). In italics is what the table " +
-  "says where nothing was measured here: figures of another day or machine. Framed is the lane that a request would " +
-  "get now. Click a cell for more.";
+  "Every lane in every language that was asked in. A number is what was measured on this machine since the router " +
+  "started, with the range that it lies in with 90\u00a0% certainty (from five answers on). In italics is what the " +
+  "table says where nothing was measured here: figures of another day or machine. Framed is the lane that a request " +
+  "would get now. Click on a number for more.";
 let measure = "gain";
 let shape = "";
 let latest = null;
@@ -27,7 +27,7 @@ export function prepare() {
       measure = name;
       if (latest) languages(latest);
     });
-    $("measures").append(radio, el("label", { htmlFor: radio.id }, label));
+    $("measures").append(el("span", { className: "choice" }, radio, el("label", { htmlFor: radio.id }, ` ${label}`)));
   }
   const swatch = (kind, text) => el("span", { className: `swatch ${kind}` }, text);
   $("heat-key").append(
@@ -60,15 +60,22 @@ export function languages(state) {
 
 function build(state) {
   const focused = document.activeElement?.dataset?.cell;
-  const head = (lane) => el("th", { scope: "col" }, lane.name, el("br"), el("small", {}, drafter(lane)));
-  const body = state.languages.map((row) => {
-    const cells = state.lanes.map((lane) => el("td", {}, button(row.language, lane)));
-    const name = [language(row.language), el("br"), el("small", {}, row.language)];
-    return el("tr", {}, el("th", { scope: "row" }, ...name), ...cells);
+  // The roles stay where a narrow screen shows a row as a block, for which browsers forget what a table is.
+  const row = (...cells) => el("tr", { role: "row" }, ...cells);
+  const head = (...name) => el("th", { scope: "col", role: "columnheader" }, ...name);
+  const lanes = state.lanes.map((lane) => head(lane.name, el("br"), el("small", {}, drafter(lane))));
+  const cell = (tag, lane) => {
+    const made = el("td", { role: "cell" }, button(tag, lane));
+    made.dataset.head = lane.name;
+    return made;
+  };
+  const body = state.languages.map(({ language: tag }) => {
+    const name = el("th", { scope: "row", role: "rowheader" }, language(tag), el("br"), el("small", {}, tag));
+    return row(name, ...state.lanes.map((lane) => cell(tag, lane)));
   });
   $("heat").replaceChildren(
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Language"), ...state.lanes.map(head))),
-    el("tbody", {}, ...body),
+    el("thead", { role: "rowgroup" }, row(head("Language"), ...lanes)),
+    el("tbody", { role: "rowgroup" }, ...body),
   );
   if (focused) buttons.get(focused)?.button.focus();
 }
@@ -89,16 +96,17 @@ function button(tag, lane) {
 function fill(parts, row, lane) {
   const cell = row.cells[lane.name];
   const span = cell[measure];
-  const [, write] = MEASURES[measure];
+  const [label, write] = MEASURES[measure];
   const next = row.next === lane.name;
   const classes = [shade(cell, lane), span?.source === "table" ? "tabled" : "", next ? "used" : ""];
   const wanted = classes.filter(Boolean).join(" ");
   if (parts.button.className !== wanted) parts.button.className = wanted;
   const alone = measure === "length" && !lane.method ? "1" : "–"; // no drafter: a token a step, always
   say(parts.strong, span ? write(span.value) : alone);
-  say(parts.span, range(span, lane, write));
+  say(parts.span, range(cell, span, lane, write));
   say(parts.counted, counted(cell, span));
-  say(parts.name, `${language(row.language)}, lane ${lane.name}${next ? ", which a request would get now" : ""}: `);
+  const now = next ? ", which a request would get now" : "";
+  say(parts.name, `${language(row.language)}, lane ${lane.name}${now}, ${label.toLowerCase()}: `);
 }
 
 function shade(cell, lane) {
@@ -106,10 +114,11 @@ function shade(cell, lane) {
   return STEPS.find(([from]) => cell.gain.value >= from)[1];
 }
 
-function range(span, lane, write) {
+function range(cell, span, lane, write) {
   if (!span || span.source === "table") return "";
   if (measure === "gain" && !lane.method) return "the yardstick";
-  if (span.low === null) return "too few answers for a range";
+  const which = span.answers < cell.measured ? " without a drafter" : "";
+  if (span.low === null) return `too few answers${which} for a range`;
   return `${write(span.low)} to ${write(span.high)}`;
 }
 

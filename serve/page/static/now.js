@@ -29,9 +29,9 @@ export function now(state) {
   const { gain } = state.speedup;
   figure("Speed against no drafter", gain ? times(gain.value) : "–", gained(state.speedup));
   figure("Written in the last minute", whole(speed * 60), "tokens, of all answers together");
-  const queue = waiting ? `${whole(waiting)} more wait for an engine` : "requests; none waits";
-  figure("Running now", whole(running), queue);
-  figure("Requests", whole(state.requests), `since ${clock(state.started)}, ${ago(state.at - state.started)}`);
+  const queue = waiting ? `${whole(waiting)} more wait for an engine` : "none waits";
+  figure("Requests running now", whole(running), queue);
+  figure("Requests so far", whole(state.requests), `since ${clock(state.started)}, ${ago(state.at - state.started)}`);
   alarms(state);
   lanes(state.lanes);
   if (!chart) {
@@ -46,13 +46,13 @@ export function now(state) {
 function gained({ gain, bare, alone }) {
   if (!gain) return alone ? "nothing without a drafter to compare with yet" : "nothing to compare yet: ask something";
   if (gain.source === "table") {
-    return "by the table alone: nothing without a drafter was measured here yet, to compare with";
+    return "only expected, by the table: no language has answers both with and without a drafter here yet";
   }
-  const told = [gain.low === null ? "" : `${times(gain.low)} to ${times(gain.high)} with 90 % certainty`];
+  const told = [gain.low === null ? "" : `${times(gain.low)} to ${times(gain.high)} with 90\u00a0% certainty`];
   const without = bare ? `, ${whole(bare)} of them without a drafter (1.00×)` : "";
-  told.push(`${count(gain.answers, "answer")} by Polydraft’s pick${without}`);
+  told.push(`${count(gain.answers, "answer")} on the lanes that Polydraft picked${without}`);
   if (alone) told.push(`${whole(alone)} more had nothing to be compared with`);
-  if (gain.answers < FEW) told.push("still few answers");
+  if (gain.answers < FEW) told.push("too few answers yet to be sure");
   return told.filter(Boolean).join("; ");
 }
 

@@ -17,6 +17,8 @@ const DEMO = "This is the demo: its tiny model knows questions like these three 
 const SIMULATED =
   "These engines are simulated: their speed is made of published figures, their text is filler, and they say of no " +
   "token how it came, so nothing can be coloured.";
+const NARROW = matchMedia("(max-width: 40rem)");
+const CUT = "Cut off here: that is the longest answer allowed.";
 let abort = null;
 let lanes = new Map();
 
@@ -27,7 +29,7 @@ export function prepare() {
       $("prompt").value = text;
       $("first").value = "";
       $("second").value = body()?.name ?? "";
-      $("try").scrollIntoView();
+      $(NARROW.matches ? "try-said" : "try").scrollIntoView();
       run();
     });
     $("samples").append(el("li", {}, button));
@@ -84,7 +86,8 @@ async function run() {
   try {
     const answers = [];
     for (const [at, lane] of wanted.entries()) answers.push(await one(panes[at], prompt, lane));
-    say($("try-said"), compared(answers));
+    const [first, ...rest] = compared(answers);
+    $("try-said").replaceChildren(el("strong", {}, first), ` ${rest.join(" ")}`);
   } catch (error) {
     for (const { card, text } of panes) if (!text.textContent) card.remove();
     say($("try-said"), error.name === "AbortError" ? "Stopped." : "That didn’t work: ");
@@ -113,7 +116,7 @@ function busy() {
 function pane(lane, number) {
   const parts = {
     title: el("h3", {}, lane ? `Lane ${lane}` : "Polydraft picks"),
-    chosen: el("p", { className: "soft" }),
+    chosen: el("p", { className: "soft" }, number > 1 ? "Its turn comes next …" : ""),
     speed: el("p", { className: "speed" }),
     text: el("div", { className: "answer", dir: "auto", tabIndex: 0, role: "region" }),
     how: el("div"),
@@ -131,23 +134,35 @@ async function one(parts, prompt, lane) {
   const answer = await generate({ prompt, lane, limit: Number($("length").value), signal: abort.signal, heard });
   heard(answer, "");
   colour(parts, answer, lanes.get(answer.lane));
-  answer.rate = (await measured(answer.id))?.rate ?? null; // the router's own figure, as everywhere on this page
+  if (answer.cut) parts.how.prepend(el("p", { className: "soft" }, CUT));
+  const line = await measured(answer.id); // the router's own figures, as everywhere on this page
+  Object.assign(answer, { rate: line?.rate ?? null, against: line?.against ?? null });
   say(parts.speed, answer.rate ? `${decimal(answer.rate)} tokens a second` : "");
   return answer;
 }
 
+// Says in sentences what came of it, the one that counts first.
 function compared(answers) {
   const [first, second] = answers;
-  if (!second) return `Done: ${count(first.count ?? 0, "token")} on lane ${first.lane}.`;
+  if (!second) return [`Done: ${count(first.count ?? 0, "token")} on lane ${first.lane}.`, ...alone(first)];
   const same = first.text === second.text ? "The text is the same, letter for letter." : "The texts differ.";
-  if (!first.rate || !second.rate) return same;
+  if (!first.rate || !second.rate) return [same];
   const ratio = second.rate / first.rate;
+  const drafts = lanes.get(first.lane).method;
   if (first.lane === second.lane) {
-    const noise = `the difference of ${percent(Math.abs(ratio - 1))} is noise`;
-    return `Both went to the same lane, ${first.lane}: ${noise}. ${same}`;
+    const which = drafts ? "Both went to the same lane" : "Both were answered without a drafter";
+    return [`${which} (${first.lane}): the difference of ${percent(Math.abs(ratio - 1))} is noise.`, same];
   }
-  const than = lanes.get(first.lane).method ? `lane ${first.lane}` : `no drafter (lane ${first.lane})`;
-  return `Lane ${second.lane} was ${times(ratio)} as fast as ${than}. ${same}`;
+  const than = drafts ? `lane ${first.lane}` : `no drafter (lane ${first.lane})`;
+  const sure = "That is one answer each; “Now” has what all of them gained, and how sure that is.";
+  return [`Lane ${second.lane} was ${times(ratio)} as fast as ${than}.`, same, sure];
+}
+
+// What an answer gained that was compared with nothing here, if there were others close to it in time.
+function alone({ against, language: tag }) {
+  if (!against?.times) return [];
+  const others = `${count(against.answers, "answer")} without a drafter in ${language(tag)} before it`;
+  return [`It came ${times(against.times)} as fast as ${others}.`];
 }
 
 async function route(payload, lane) {

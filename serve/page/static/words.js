@@ -7,7 +7,7 @@ const since = new Intl.RelativeTimeFormat("en");
 export const whole = (value) => plain.format(value);
 export const decimal = (value, digits = 1) => (value === null || value === undefined ? "–" : value.toFixed(digits));
 export const times = (value) => `${value >= 10 ? value.toFixed(0) : value.toFixed(2)}×`;
-export const percent = (share) => `${decimal(share * 100)} %`;
+export const percent = (share) => `${decimal(share * 100)}\u00a0%`;
 export const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
 export const count = (number, one, many = `${one}s`) => `${whole(number)} ${number === 1 ? one : many}`;
 
@@ -70,4 +70,4 @@ export function drafter(lane) {
   return `${lane.method} drafter, guesses ${count(lane.draft_tokens, "token")} a step`;
 }
 export const method = (lane) => METHODS[lane.method] ?? "";
-export const named = (lane) => (lane.method ? lane.name : `none (${lane.name})`);
+export const named = (lane) => (lane.method ? lane.name : `no drafter (${lane.name})`);

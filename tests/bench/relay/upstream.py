@@ -73,6 +73,11 @@ USAGE = _framed(
     + b"\n\n"
 )
 END = _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+_SERIES = b"".join(
+    b'vllm:e2e_request_latency_seconds_bucket{engine="0",le="%d",model_name="demo"} 0.0\n' % at for at in range(700)
+)  # as long as vLLM's own
+SCRAPED = _SERIES + b'polydraft:engine_memory_bytes{place="cpu"} 1.5e+09\n'
+METRICS = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n%s" % (len(SCRAPED), SCRAPED)
 EMPTY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
 
@@ -101,7 +106,9 @@ class Engine(asyncio.Protocol):
         self._payload += body
 
     def on_message_complete(self) -> None:
-        if self._parser.get_method() != b"POST" or not self._url.endswith(b"/completions"):
+        if self._url == b"/metrics":
+            self._write(METRICS)
+        elif self._parser.get_method() != b"POST" or not self._url.endswith(b"/completions"):
             self._write(EMPTY)
         elif _STREAMED.search(self._payload):
             chunks, pace = _number(_CHUNKS, self._payload), _number(_PACE, self._payload) / 1000

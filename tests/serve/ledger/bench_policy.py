@@ -6,6 +6,7 @@ Rates are expected ones, so that they don't depend on luck; a row gives the mean
 seed has drafters of its own, which nothing was tuned on.
 """
 
+import functools
 import random
 import statistics
 import sys
@@ -105,17 +106,23 @@ def worst_window(served: list[Served]) -> float:
     return min(of_lane(window, "body") for window in windows)
 
 
-def changed(seed: int, lane: str, by: float, steps: dict[str, float] | None = None) -> dict[str, float]:
-    """Serve a trace in the middle of which a drafter changes; gives the shares of the oracle after that."""
+def changed(seed: int, lane: str, by: float, steps: dict[str, float] | None = None, *, seen: bool) -> dict[str, float]:
+    """Serve a trace in the middle of which a drafter changes; gives the shares of the oracle after that.
+
+    Where it is `seen`, the engine was away before: a drafter isn't replaced otherwise, but it may be worse without.
+    """
     peculiar = _PECULIAR if steps else 0.0
     box = Box(random.Random(seed), steps=steps or boxes.FAST, strange=_STRANGE, peculiar=peculiar)
+    policy = learner(seed)
 
     def change(index: int) -> None:
         if index == CHANGE:
             box.shift[lane] += by
+            if seen:
+                policy.returned("http://engine")
 
     table = perfect(box)
-    served = serve(learner(seed), box, trace(random.Random(1000 + seed), CHANGE + 500), change)
+    served = serve(policy, box, trace(random.Random(1000 + seed), CHANGE + 500), change)
     later = served[CHANGE + 150 :]
     return {
         "first 150": of_oracle(served[CHANGE : CHANGE + 150]),
@@ -139,13 +146,17 @@ def main() -> None:
     _report("drafting is cheap", lambda seed: steady(seed, boxes.FAST), seeds)
     _report("drafting is dear", lambda seed: steady(seed, boxes.DEAR), seeds)
     _report("drafting rarely pays", lambda seed: steady(seed, boxes.USELESS), seeds)
-    _report("one drafter gets worse, of the oracle", lambda seed: changed(seed, "mtp", -2.0), seeds)
-    _report("the other drafter gets worse", lambda seed: changed(seed, "eagle3", -2.0), seeds)
-    _report("the other drafter is replaced by a better", lambda seed: changed(seed, "eagle3", 2.5), seeds)
+    _report("one drafter gets worse, of the oracle", lambda seed: changed(seed, "mtp", -2.0, seen=False), seeds)
+    _report("the other drafter gets worse", lambda seed: changed(seed, "eagle3", -2.0, seen=False), seeds)
+    for seen, how in ((True, "is replaced by a better"), (False, "gets better, and nothing tells of it")):
+        better = functools.partial(changed, lane="eagle3", by=2.5, seen=seen)
+        _report(f"the other drafter {how}", better, seeds)
     print("a family that nothing was tuned on: one drafter is cheap, one dear, and no cell is what its parts add up to")  # noqa: T201
     _report("it stays as it is", lambda seed: steady(seed, boxes.MIXED, _PECULIAR), seeds)
-    _report("one drafter gets worse", lambda seed: changed(seed, "mtp", -1.5, boxes.MIXED), seeds)
-    _report("the other is replaced by a better", lambda seed: changed(seed, "eagle3", 2.0, boxes.MIXED), seeds)
+    _report("one drafter gets worse", lambda seed: changed(seed, "mtp", -1.5, boxes.MIXED, seen=False), seeds)
+    for seen, how in ((True, "is replaced by a better"), (False, "gets better, and nothing tells of it")):
+        better = functools.partial(changed, lane="eagle3", by=2.0, steps=boxes.MIXED, seen=seen)
+        _report(f"the other {how}", better, seeds)
     print(f"{seeds} seeds, {time.perf_counter() - started:.0f} s")  # noqa: T201
 
 

@@ -295,6 +295,22 @@ def test_an_engines_first_answers_teach_nothing_also_after_it_broke() -> None:
     assert notes.lessons["eagle3", "learned"] == 2
 
 
+def test_a_drafter_whose_engine_was_away_is_tried_anew_a_few_times() -> None:
+    learned = teach(policy(exploration=0.01), RATES, 60)
+    learned.returned("http://other")  # which has eagle3 alone
+    taken = [decide(learned).lane for _ in range(40)]
+    assert 4 < taken.count("eagle3") < 17
+    assert taken.count("body") <= 2
+    teach(learned, {"eagle3": RATES["eagle3"]}, 8)
+    assert [decide(learned).lane for _ in range(40)].count("eagle3") <= 2
+
+
+def test_an_engine_of_which_nothing_is_known_gets_no_tries_for_coming_up() -> None:
+    begun, told = policy(exploration=0.01), policy(exploration=0.01)
+    told.returned("http://one")
+    assert [decide(begun).lane for _ in range(40)] == [decide(told).lane for _ in range(40)]
+
+
 def test_what_generates_nothing_is_nobodys_lesson() -> None:
     notes = Notes()
     policy(notes).observe(outcome("mtp", 1.0, decision=None, cell=None, end="rejected"))

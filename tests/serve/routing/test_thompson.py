@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve.routing.estimate import Estimate
-from serve.routing.thompson import DEAREST, PROBED, likely_best, pick
+from serve.routing.thompson import DEAREST, PROBED, Apart, likely_best, pick
 
 
 def option(lane: str, mean: float, variance: float, *, drafts: bool = True) -> Estimate:
@@ -58,10 +58,18 @@ def test_tries_a_lane_once_it_pays_for_itself_over_as_many_requests_as_there_wer
 
 def test_takes_no_lane_that_is_barred_whatever_it_may_bring() -> None:
     for draw in (0.0, 0.5, 0.999):
-        picked = pick([BODY, FAST, VAGUE], 9.0, 100.0, draw, barred=[1, 2])
+        picked = pick([BODY, FAST, VAGUE], 9.0, 100.0, draw, Apart(barred=[1, 2]))
         assert (picked.lane, picked.best, picked.shares) == ("body", "body", (1.0, 0.0, 0.0))
     with pytest.raises(ValueError):
-        pick([FAST], 9.0, 100.0, 0.5, barred=[0])
+        pick([FAST], 9.0, 100.0, 0.5, Apart(barred=[0]))
+
+
+def test_tries_a_lane_that_may_have_become_another_as_often_as_can_be_afforded() -> None:
+    doubted = Apart(doubted=[2])
+    for allowance, share in ((9.0, 0.25), (0.1, 0.0)):
+        picked = pick([BODY, FAST, SLOW], allowance, 100.0, 0.5, doubted)
+        assert picked.best == "mtp"
+        assert picked.shares[2] == pytest.approx(share, abs=0.001)
 
 
 def test_takes_two_unsure_lanes_as_often_as_each_is_the_better() -> None:

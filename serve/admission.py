@@ -1,7 +1,7 @@
 """From a payload to the lanes that may answer it. Refuses what can't be served here; opens nothing."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from serve.errors import LaneConflict, LaneNotReady, LaneRefuses, UnknownLane, UnknownModel
@@ -11,6 +11,9 @@ from serve.routing.cell import Cell, Endpoint
 from serve.routing.lane import Lane
 from serve.routing.policy import Decision, Table, Wish, choose, choose_any
 from serve.routing.prefix import prefix_of
+
+_KNOWN = 4_096
+"""Decisions of the table that are kept: cells, wishes and which lanes are ready, all of closed sets."""
 
 Classify = Callable[[Mapping[str, Any], Endpoint], Cell]
 
@@ -34,6 +37,7 @@ class Admission:
     table: Table
     classify: Classify
     learner: Learner | None = None
+    _chosen: dict[tuple[object, ...], Decision] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def decide(
         self, payload: Mapping[str, Any], endpoint: Endpoint, asked: Asking, ready: Collection[str]
@@ -48,9 +52,8 @@ class Admission:
         parameter = vllm.undraftable(payload, endpoint)
         if parameter:
             self._refuse_drafting(parameter, forced)
-        wish = Wish(lane=forced, undrafted=parameter is not None, held=asked.held)
         cell = self._corrected(payload, self.classify(payload, endpoint))
-        return cell, choose(cell, self.table, self.lanes, ready, wish)
+        return cell, self._choose(cell, Wish(forced, parameter is not None, asked.held), ready)
 
     def weigh(
         self,
@@ -69,6 +72,16 @@ class Admission:
             return table
         decide = self.learner.explain if explained else self.learner.decide
         return decide(cell, table, ready, prefix_of(payload))
+
+    def _choose(self, cell: Cell, wish: Wish, ready: Collection[str]) -> Decision:
+        """Choose by the table, which never changes: what it says of a cell is looked for once."""
+        key = (cell, wish.lane, wish.undrafted, wish.held, *ready)
+        if (known := self._chosen.get(key)) is not None:
+            return known
+        if len(self._chosen) >= _KNOWN:
+            self._chosen.clear()
+        decision = self._chosen[key] = choose(cell, self.table, self.lanes, ready, wish)
+        return decision
 
     def _corrected(self, payload: Mapping[str, Any], cell: Cell) -> Cell:
         """Correct a cell by the answers that its conversation had so far, if any came otherwise than expected."""

@@ -86,15 +86,9 @@ class Metrics:
             "event_loop_lag_seconds", "How late the event loop woke a task that slept.", _LAG_SECONDS, labels=()
         )
 
-    @contextmanager
-    def track(self, lane: str, engine: str) -> Iterator[None]:
+    def track(self, lane: str, engine: str) -> "Counted":
         """Count a request as in flight on a lane's engine (its base URL) for as long as the context lasts."""
-        gauge = self._child(self._in_flight, (lane, engine_name(engine)))
-        gauge.inc()
-        try:
-            yield
-        finally:
-            gauge.dec()
+        return Counted(self._child(self._in_flight, (lane, engine_name(engine))))
 
     @contextmanager
     def waits(self, lane: str, engine: str) -> Iterator[None]:
@@ -160,6 +154,21 @@ class Metrics:
             due = loop.time() + _LAG_INTERVAL
             await asyncio.sleep(_LAG_INTERVAL)
             self._lag.observe(max(0.0, loop.time() - due))
+
+
+class Counted:
+    """A context in which a gauge is one higher; a generator would take three times as long."""
+
+    __slots__ = ("_gauge",)
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+
+    def __enter__(self) -> None:
+        self._gauge.inc()
+
+    def __exit__(self, *_: object) -> None:
+        self._gauge.dec()
 
 
 class PerEngine(Collector):

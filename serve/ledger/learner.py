@@ -221,7 +221,7 @@ class Learner:
 
     def _barred(self, cell: Cell, options: Sequence[Estimate]) -> Collection[int]:
         guard = self._guards.get(cell)
-        return guard.barred(options, self.ledger.answers(cell)) if guard else ()
+        return guard.barred(options, self.ledger.sizes(cell)[1]) if guard else ()
 
     def _priced(
         self, estimates: Sequence[Estimate], cell: Cell, prefix: Prefix, ready: Mapping[str, str]

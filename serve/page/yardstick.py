@@ -8,7 +8,7 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from serve.routing.outcome import Outcome
 
@@ -22,8 +22,7 @@ Why = Literal["", "body", "none", "untimed"]
 speed isn't known, since it ended early or was too short."""
 
 
-@dataclass(frozen=True, slots=True)
-class Against:
+class Against(NamedTuple):
     """How many times as fast an answer came as `answers` others without a drafter, which ended in `seconds` before it.
 
     `times` is None where there is nothing to compare, and `why` says so.

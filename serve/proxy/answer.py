@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from serve.errors import EngineErred, EngineFailed, LaneNotReady
 from serve.proxy import sse, vllm
+from serve.proxy.alike import Alike
 from serve.proxy.client import Client
 from serve.proxy.connection import Head, Source
 from serve.proxy.dialect import Dialect
@@ -15,6 +16,9 @@ from serve.proxy.fingerprint import Stamp
 from serve.proxy.naming import renamed
 from serve.proxy.progress import Progress
 from serve.routing.sample import Sample
+
+_NONE = Head(0, {})
+"""What stands for a head that hasn't come."""
 
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 _STREAM_HEADERS = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
@@ -48,11 +52,13 @@ class Answer:
         self._client, self._progress, self._dialect, self._clock = client, progress, dialect, clock
         self._named_headers, self._model, self._stamp = named, model, stamp
         self._sample = sample
-        self._head = Head(0, {})
+        self._head = _NONE
         self._streams = False
         self._parts: list[bytes] = []
         self._splitter = sse.Splitter()
         self._marks = _marks(dialect, stamp is not None)
+        self._plain = Alike(self._marks).plain
+        self._ended = False
         self._between_events = model is None  # so that events without a mark may pass unread
 
     def on_head(self, head: Head, source: Source) -> Exception | None:
@@ -67,14 +73,14 @@ class Answer:
             source.pause()
         return None
 
-    def on_data(self, chunk: bytes) -> None:
+    def on_data(self, chunk: bytes, *, last: bool = False) -> None:
         """Pass a stream on; keep the part of a whole answer."""
         if self._sample is not None:
             self._sample.add(chunk)
         if not self._streams:
             self._parts.append(chunk)
             return
-        if self._between_events and (events := self._marks.plain(chunk)):
+        if self._between_events and (events := self._plain(chunk)):
             self._progress.output(events, self._clock())
             block = chunk
         else:
@@ -82,7 +88,11 @@ class Answer:
         if block:
             if not self._progress.sent:
                 self._start_stream()
-            self._client.write(block)
+            if last and self._is_complete():
+                self._ended = True
+                self._client.end(block)
+            else:
+                self._client.write(block)
 
     def finish(self) -> None:
         """End the response, since the engine's answer is complete; raises EngineFailed if it isn't what it must be."""
@@ -95,8 +105,13 @@ class Answer:
         if not (self._progress.done or self._progress.error):
             raise EngineFailed("The engine ended its stream before it was complete.")
         self._progress.end = self._progress.error or "complete"
-        self._client.end()
+        if not self._ended:
+            self._client.end()
         return None
+
+    def _is_complete(self) -> bool:
+        """Tell whether a stream has come to its end with a whole event."""
+        return self._splitter.empty and bool(self._progress.done or self._progress.error)
 
     def release(self) -> None:
         """Pass on what waited for an event that won't come, since the engine broke; nothing to who has nothing yet."""

@@ -31,8 +31,8 @@ class Client(Protocol):
     def write(self, raw: bytes) -> None:
         """Give some content."""
 
-    def end(self) -> None:
-        """Say that all was given."""
+    def end(self, raw: bytes = b"") -> None:
+        """Give the last of the content, and say that it is."""
 
 
 class AsgiClient:
@@ -60,9 +60,12 @@ class AsgiClient:
             self.paused = True
             self._source.pause()
 
-    def end(self) -> None:
-        """Say that all was given."""
-        self._put({"type": "http.response.body", "body": b"", "more_body": False})
+    def end(self, raw: bytes = b"") -> None:
+        """Give the last of the content; whoever is told twice says it once."""
+        if self._closed:
+            return
+        self._bytes += len(raw)
+        self._put({"type": "http.response.body", "body": raw, "more_body": False})
         self.close()
 
     def close(self) -> None:

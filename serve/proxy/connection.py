@@ -41,8 +41,8 @@ class Receiver(Protocol):
     def on_head(self, head: Head, source: Source) -> Exception | None:
         """Take the answer's head."""
 
-    def on_data(self, chunk: bytes) -> None:
-        """Take some bytes of the answer's content."""
+    def on_data(self, chunk: bytes, *, last: bool = False) -> None:
+        """Take some bytes of the answer's content; after the `last` nothing comes. Others may turn out to be so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,9 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, on_closed: Callable[["Connection"], None]) -> None:
         self._loop = asyncio.get_running_loop()
+        self._parts: list[bytes] = []  # content of the read that is being parsed
+        self.on_body = self._parts.append
+        """Keep some content until all of its read is parsed; the parser calls it."""
         self._parser = httptools.HttpResponseParser(self)
         self._on_closed = on_closed
         self._receiver: Receiver | None = None
@@ -74,7 +77,6 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._due = self._looked_at = 0.0
         self._paused = False
-        self._parts: list[bytes] = []  # content of the read that is being parsed
         self.idle_since = 0.0
 
     @property
@@ -136,12 +138,8 @@ class Connection(asyncio.Protocol):
 
     def _heard(self) -> None:
         """Note that the engine isn't silent."""
-        due = self._loop.time() + self._patience.silence
-        if self._begun:
-            self._due = due
-        else:
-            self._begun = True
-            self._expect_by(due)
+        self._begun = True
+        self._expect_by(self._loop.time() + self._patience.silence)
 
     def _look_at_clock(self) -> None:
         """Give the exchange up if nothing came for too long."""
@@ -232,26 +230,25 @@ class Connection(asyncio.Protocol):
             self._fail(error)
         return None
 
-    def on_body(self, chunk: bytes) -> None:
-        """Keep some content until all of its read is parsed."""
-        self._parts.append(chunk)
-
     def on_message_complete(self) -> None:
         """End the exchange; an interim answer (1xx) is none."""
         if not self._answering or self._complete:
             return
         if self._parts:
-            self._hand_on()
+            self._hand_on(last=True)
         self._complete = True
         self._receiver = None
         if self._done and not self._done.done():
             self._done.set_result(None)
 
-    def _hand_on(self) -> None:
+    def _hand_on(self, *, last: bool = False) -> None:
         """Hand on what a read brought of the content: a write for each of its chunks would cost more than all else."""
         parts = self._parts
         content = parts[0] if len(parts) == 1 else b"".join(parts)
         parts.clear()
-        self._heard()
+        if self._begun:  # a timer that rings too early looks at the clock and goes on
+            self._due = self._loop.time() + self._patience.silence
+        else:
+            self._heard()
         if self._receiver:
-            self._receiver.on_data(content)
+            self._receiver.on_data(content, last=last)

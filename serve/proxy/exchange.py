@@ -111,10 +111,14 @@ class Exchange:
             self._unsent = b""
         transport.write(raw)
 
-    def end(self) -> None:
-        """Say that all was sent."""
-        if self._chunked and not self._protocol.transport.is_closing():
-            self._protocol.transport.write(b"0\r\n\r\n")
+    def end(self, raw: bytes = b"") -> None:
+        """Send the last of the content, and in the same write what says so: every write wakes the client."""
+        if self._chunked:
+            framed = b"%x\r\n%b\r\n" % (len(raw), raw) if raw else b""
+            self._chunked = False
+            self.write(framed + b"0\r\n\r\n")
+        elif raw:
+            self.write(raw)
         self.response_complete = True
         self._protocol.freed(self)
 

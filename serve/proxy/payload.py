@@ -1,8 +1,8 @@
 """Reads the JSON that a client sends, and refuses what no engine could answer. Unknown fields are left as they are."""
 
 import math
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn, cast
 
 from serve.errors import InvalidPayload
 from serve.proxy import quick_json
@@ -24,7 +24,7 @@ def parse(raw: bytes) -> Payload:
     hold more than MAX_VALUES values: parsing those would hold up every stream that this process relays.
     """
     brackets = raw.count(b"[") + raw.count(b"{")
-    if brackets + raw.count(b",") > MAX_VALUES:
+    if len(raw) > MAX_VALUES and brackets + raw.count(b",") > MAX_VALUES:
         raise InvalidPayload(f"The payload has more than {MAX_VALUES} values.")
     try:
         payload = quick_json.read(raw, parse_constant=_refuse_constant, parse_float=_finite)
@@ -105,15 +105,16 @@ def _finite(digits: str) -> float:
 
 def _deeper_than(value: object, levels: int) -> bool:
     """Walk level by level, since a recursive walk would itself be what a deep payload is made to break."""
-    level = [value]
+    level = [value] if isinstance(value, _NESTING) else []
     for _ in range(levels):
-        level = [child for node in level for child in _children(node)]
+        level = [child for node in level for child in _children(node) if isinstance(child, _NESTING)]
         if not level:
             return False
-    return any(isinstance(node, dict | list) for node in level)
+    return bool(level)
 
 
-def _children(node: object) -> list[Any]:
-    if isinstance(node, dict):
-        return list(node.values())
-    return node if isinstance(node, list) else []
+_NESTING = (dict, list)
+
+
+def _children(node: object) -> Iterable[object]:
+    return node.values() if isinstance(node, dict) else cast(list[object], node)

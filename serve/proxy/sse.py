@@ -40,6 +40,20 @@ class Marks:
                 return 0
         return events
 
+    def may_span(self, head: bytes, tail: bytes) -> bool:
+        """Tell whether a plain event's head and tail, with no key between, could be those of one that isn't plain.
+
+        A mark that begins in the head, or ends in the tail, has its key there; those that begin an event are shorter.
+        """
+        if len(head) < max(map(len, self._starts)):
+            return True
+        for mark in self._inside:
+            key = mark.index(b'":')
+            begun = any(head.endswith(mark[:end]) for end in range(key + 2, len(mark)))
+            if begun or any(tail.startswith(mark[start:]) for start in range(1, key + 1)):
+                return True
+        return False
+
     def before(self, chunk: bytes) -> int:
         """Tell how many bytes at a chunk's beginning are plain, if it isn't wholly; it may say too few."""
         end = chunk.rfind(BOUNDARY) + len(BOUNDARY)

@@ -61,6 +61,8 @@ class Upstream:
         self.slots = slots
         self._client = client
         self._timeouts = timeouts
+        self._streams = Patience(timeouts.first_byte, timeouts.silence)
+        self._whole = Patience(timeouts.whole, timeouts.silence)
         self._breaker = breaker
         self._pool = Pool(url, timeouts.connect, dict(client.headers))
         self._clock = asyncio.get_running_loop().time
@@ -99,8 +101,7 @@ class Upstream:
         EngineSilent or EngineFailed, or what the receiver returned; a refused connection also marks the engine as not
         ready, so that the next request needn't find out for itself.
         """
-        limits = self._timeouts
-        patience = Patience(limits.first_byte if streamed else limits.whole, limits.silence)
+        patience = self._streams if streamed else self._whole
         request = self._pool.request(method, path, payload, headers)
         self._breaker.started(self._clock())
         try:

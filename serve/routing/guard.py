@@ -9,18 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from serve.routing.estimate import Estimate
-from serve.routing.moments import Moments
 
 WINDOW = 200
 """Requests of one cell over which what was lost is added up."""
 PROMISED = 0.02
 """Share of their time that may be lost to drafters."""
-_EXPECTED = 0.4
+_EXPECTED = 0.3
 """Part of it that may be lost by what is expected: what is measured is noisy, and a beginning costs something too."""
+_FAR = 9.0  # logarithms of the rate, beyond which nothing is told apart
 _SURE = 1.2816
 """Standard deviations: with a probability of 90 % a drafter isn't faster than that, or slower."""
-_LONG = 3.0  # standard deviations above the mean of a cell's answers, at which one counts as long
-_SPREAD = 0.5  # variance of an answer's length over its mean squared, before many were seen
 
 
 @dataclass(slots=True)
@@ -41,34 +39,23 @@ class Guard:
         self.tokens += tokens
         self.lost += lost
 
-    def barred(self, options: Sequence[Estimate], answers: Moments) -> list[int]:
+    def barred(self, options: Sequence[Estimate], answers: float) -> list[int]:
         """Give the places of the drafters that mustn't be taken now; none where there is no lane without one.
 
-        `answers` is what is known of the length of this cell's answers, in tokens.
+        `answers` is how long this cell's answers are on average, in tokens.
         """
         floor = -math.inf
         for option in options:
             if not option.drafts and option.mean > floor:
                 floor = option.mean
-        window = self.tokens + (WINDOW - len(self.seen)) * answers.mean
+        window = self.tokens + (WINDOW - len(self.seen)) * answers
         left = PROMISED * _EXPECTED * window - self.lost
         barred = []
         for index, option in enumerate(options):
             if not option.drafts:
                 continue
             low = option.mean - _SURE * math.sqrt(option.variance)
-            expected = answers.mean * _slower(option.mean, floor)
-            unlucky = _long(answers) * _slower(low, floor)
-            if expected > max(left, 0.0) or (low < floor and (left < 0 or unlucky > PROMISED * window - self.lost)):
+            expected = answers * max(0.0, math.exp(min(_FAR, floor - option.mean)) - 1)
+            if expected > max(left, 0.0) or (low < floor and left < 0):
                 barred.append(index)
         return barred
-
-
-def _long(answers: Moments) -> float:
-    """Give the tokens of an answer that counts as long."""
-    return answers.mean + _LONG * math.sqrt(answers.variance(_SPREAD * answers.mean**2, 4.0))
-
-
-def _slower(mean: float, floor: float) -> float:
-    """By how many answers' time a lane is slower; never more than a window's promise lets it be."""
-    return min(PROMISED * _EXPECTED * WINDOW, math.exp(floor - mean) - 1)

@@ -26,6 +26,9 @@ doesn't outvote thirty short ones."""
 _STALE = 64  # parts of the half-life after which what was seen is aged again
 _AFTER_DRIFT = 1.0  # requests that the past counts for after an alarm
 _MOST = 3.0  # log-odds by which a drafter is taken to have become better or worse at once
+_FINEST = 0.03
+"""Standard deviation between requests that surprises nobody, as a share of the acceptance length: near a drafter's most
+they hardly differ, and each would else be a surprise that gains or costs nothing."""
 _ANSWER = 256.0  # tokens assumed of an answer in a cell that nobody asked in yet
 _KNOWN = 3.0  # requests before which a surprise is the ignorance of the beginning, and says nothing of the noise
 
@@ -145,11 +148,6 @@ class Ledger:
         sizes = self._sizes.get(cell)
         return (sizes[0].mean, sizes[1].mean) if sizes else (TABLE_CONTEXT, _ANSWER)
 
-    def answers(self, cell: Cell) -> Moments:
-        """Give what is known of the length of a cell's answers, in tokens."""
-        sizes = self._sizes.get(cell)
-        return sizes[1] if sizes else Moments(mean=_ANSWER)
-
     def _time(self, lesson: Lesson, weight: float, now: float) -> None:
         logged = math.log(lesson.step_time)
         surprise = logged - self._conclusions.step(lesson.lane, lesson.batch, lesson.context).mean
@@ -178,7 +176,7 @@ class Ledger:
             belief = self._conclusions.lengths(lesson.cell)[lane].expected
             known = self._acceptance[lane].get(lesson.cell, Moments(mean=belief.mean))
             drafts = self._lanes[lane].draft_tokens
-            noise = odds.spread(known, drafts) / weight
+            noise = max(odds.spread(known, drafts), (_FINEST * belief.mean) ** 2) / weight
             sight = Sight(lesson.acceptance_length, belief.mean, now)
             surprise = (lesson.acceptance_length - belief.mean) / math.sqrt(belief.variance + noise)
             for language in ("*", pooling.parts_of(lesson.cell)[0]):

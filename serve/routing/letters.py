@@ -31,7 +31,7 @@ def load(languages: Sequence[str]) -> Callable[[str], Sequence[tuple[str, float]
     full.set_languages(languages)
     tags: list[str] = full.nb_classes
     moves, outputs = full.tk_nextmove, array("i", full.tk_output)  # as a list, each number is an object of its own
-    rows = [row << 8 for row in full.tk_row]
+    rows = array("i", [row << 8 for row in full.tk_row])
     # A row per feature, contiguous: the slice that set_languages takes is laid out by column and three times slower.
     table: Scores = full.nb_ptc.astype("float32", order="C")
     prior: Scores = full.nb_pc
@@ -51,12 +51,15 @@ def load(languages: Sequence[str]) -> Callable[[str], Sequence[tuple[str, float]
         return found
 
     def scored(found: list[int]) -> Scores:
-        times = Counter(found)
-        n = len(times)
-        features = table.take(np.fromiter(times, np.intp, n), 0, mode="clip")
-        once_each = n == len(found)
-        seen = once[:n] if once_each else weights.take(np.fromiter(times.values(), np.intp, n), mode="clip")
-        scores: Scores = seen @ features + prior
+        distinct = dict.fromkeys(found)
+        n = len(distinct)
+        features = table.take(np.fromiter(distinct, np.intp, n), 0, mode="clip")
+        if n == len(found):
+            seen = once[:n]
+        else:  # in the same order, that of first sight
+            seen = weights.take(np.fromiter(Counter(found).values(), np.intp, n), mode="clip")
+        scores: Scores = seen @ features
+        scores += prior
         return scores
 
     def identify(text: str) -> Sequence[tuple[str, float]]:
@@ -68,8 +71,10 @@ def load(languages: Sequence[str]) -> Callable[[str], Sequence[tuple[str, float]
         scores = scored(found)
         best = int(scores.argmax())
         # Divided by the root of the length, the scores of short and long texts say as much.
-        scores = np.exp((scores - scores[best]) * (1 / math.sqrt(len(encoded))))
-        total = float(scores.sum())
+        scores -= scores[best]
+        scores *= 1 / math.sqrt(len(encoded))
+        np.exp(scores, scores)
+        total = float(np.add.reduce(scores))
         if best not in twice and 1 / total >= CERTAIN:
             return [(tags[best], 1 / total)]
         for one, other in twins:

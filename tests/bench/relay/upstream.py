@@ -39,6 +39,11 @@ _METRICS = {
 }
 
 
+def _sized(answer: object) -> bytes:
+    raw = json.dumps(answer).encode()
+    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(raw), raw)
+
+
 def _whole() -> bytes:
     answer = {
         "id": "chatcmpl-bench",
@@ -49,8 +54,7 @@ def _whole() -> bytes:
     }
     room = ANSWER_BYTES - len(json.dumps(answer))
     answer["choices"][0]["message"]["content"] = "a" * room  # type: ignore[index]
-    raw = json.dumps(answer).encode()
-    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(raw), raw)
+    return _sized(answer)
 
 
 def _framed(raw: bytes) -> bytes:
@@ -78,7 +82,13 @@ _SERIES = b"".join(
 )  # as long as vLLM's own
 SCRAPED = _SERIES + b'polydraft:engine_memory_bytes{place="cpu"} 1.5e+09\n'
 METRICS = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n%s" % (len(SCRAPED), SCRAPED)
-EMPTY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+EMPTY = _sized({})
+TOLD = {
+    b"/version": _sized({"version": "0.33.0"}),
+    b"/v1/models": _sized({"object": "list", "data": [{"id": "demo", "object": "model", "max_model_len": 32_768}]}),
+    b"/metrics": METRICS,
+}
+"""What vLLM says of itself: a relay that isn't told asks again and again."""
 
 
 class Engine(asyncio.Protocol):
@@ -106,10 +116,8 @@ class Engine(asyncio.Protocol):
         self._payload += body
 
     def on_message_complete(self) -> None:
-        if self._url == b"/metrics":
-            self._write(METRICS)
-        elif self._parser.get_method() != b"POST" or not self._url.endswith(b"/completions"):
-            self._write(EMPTY)
+        if self._parser.get_method() != b"POST" or not self._url.endswith(b"/completions"):
+            self._write(TOLD.get(self._url, EMPTY))
         elif _STREAMED.search(self._payload):
             chunks, pace = _number(_CHUNKS, self._payload), _number(_PACE, self._payload) / 1000
             self._write(HEAD)

@@ -62,18 +62,22 @@ class Collected:
         assert raw
         self.blocks.append(raw)
 
-    def end(self) -> None:
+    def end(self, raw: bytes = b"") -> None:
+        assert not self.ended
+        self.blocks += [raw] if raw else []
         self.ended = True
 
 
-def relayed(chunks: list[bytes], dialect: Dialect, *, stamped: bool = False) -> tuple[bytes, Progress, bool]:
+def relayed(
+    chunks: list[bytes], dialect: Dialect, *, stamped: bool = False, known_last: bool = False
+) -> tuple[bytes, Progress, bool]:
     """Pass chunks on; gives what the client got, what is known, and whether the stream was taken for complete."""
     client, progress = Collected(), Progress(0.0, Lane("body", "http://engine"), Decision("body", "default", ()))
     stamp = Stamp(Fingerprint()) if stamped else None
     answer = Answer(client, progress, dialect, lambda: 1.0, list, model=None, stamp=stamp)
     assert answer.on_head(HEAD, source=None) is None  # type: ignore[arg-type]
     for chunk in chunks:
-        answer.on_data(chunk)
+        answer.on_data(chunk, last=chunk is chunks[-1] and known_last)
     try:
         answer.finish()
     except EngineFailed:
@@ -96,13 +100,15 @@ def cut(stream: bytes, cuts: list[int]) -> list[bytes]:
     return [stream[start:end] for start, end in pairwise(bounds) if end > start]
 
 
-@given(streams(), st.booleans())
-@example(("chat", b"data: a\r\n\r\ndata: [DONE]\n\n", []), False)
-@example(("chat", CHAT[0] + b"\n\n" + CHAT[5] + b"\n\n" + CHAT[7] + b"\n\n", [len(CHAT[0]) + 2]), True)
-def test_a_stream_is_the_same_wherever_its_chunks_are_cut(made: tuple[str, bytes, list[int]], stamped: bool) -> None:
+@given(streams(), st.booleans(), st.booleans())
+@example(("chat", b"data: a\r\n\r\ndata: [DONE]\n\n", []), False, True)
+@example(("chat", CHAT[0] + b"\n\n" + CHAT[5] + b"\n\n" + CHAT[7] + b"\n\n", [len(CHAT[0]) + 2]), True, False)
+def test_a_stream_is_the_same_wherever_its_chunks_are_cut(
+    made: tuple[str, bytes, list[int]], stamped: bool, known_last: bool
+) -> None:
     endpoint, stream, cuts = made
     dialect, stamped = DIALECTS[endpoint], stamped and endpoint == "chat"
-    got, progress, complete = relayed(cut(stream, cuts), dialect, stamped=stamped)
+    got, progress, complete = relayed(cut(stream, cuts), dialect, stamped=stamped, known_last=known_last)
     wanted, known, wanted_complete = relayed([bytes([byte]) for byte in stream], dialect, stamped=stamped)
     assert (got, complete) == (wanted, wanted_complete)
     assert dataclasses.asdict(progress) == dataclasses.asdict(known)
@@ -146,3 +152,24 @@ def test_plain_output_passes_without_being_copied(event: bytes) -> None:
     answer.on_head(HEAD, source=None)  # type: ignore[arg-type]
     answer.on_data(chunk)
     assert client.blocks[0] is chunk
+
+
+def test_the_end_goes_with_the_last_of_the_content() -> None:
+    client, progress = Collected(), Progress(0.0, Lane("body", "http://engine"), Decision("body", "default", ()))
+    answer = Answer(client, progress, DIALECTS["chat"], lambda: 1.0, list, model=None, stamp=None)
+    answer.on_head(HEAD, source=None)  # type: ignore[arg-type]
+    answer.on_data(CHAT[0] + b"\n\n")
+    answer.on_data(b"data: [DONE]\n\n", last=True)
+    assert client.ended
+    answer.finish()
+    assert progress.end == "complete"
+
+
+@pytest.mark.parametrize("last", [CHAT[0] + b"\n\n", b"data: [DONE]\n\ndata: half an ev"], ids=["no end", "half"])
+def test_a_last_of_the_content_that_ends_nothing_leaves_the_end_open(last: bytes) -> None:
+    """What is wrong with it is for `finish` to say, and for an error event to tell the client."""
+    client, progress = Collected(), Progress(0.0, Lane("body", "http://engine"), Decision("body", "default", ()))
+    answer = Answer(client, progress, DIALECTS["chat"], lambda: 1.0, list, model=None, stamp=None)
+    answer.on_head(HEAD, source=None)  # type: ignore[arg-type]
+    answer.on_data(last, last=True)
+    assert not client.ended

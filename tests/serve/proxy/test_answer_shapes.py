@@ -35,8 +35,8 @@ class Reader:
     def write(self, raw: bytes) -> None:
         self.got += raw
 
-    def end(self) -> None:
-        """Nothing more comes."""
+    def end(self, raw: bytes = b"") -> None:
+        self.got += raw
 
     def pause(self) -> None:
         raise AssertionError
@@ -92,7 +92,7 @@ def test_the_client_gets_what_the_engine_would_have_given(
     assert answer.on_head(STREAM, client) is None
     cuts = sorted({0, len(sent), *(place % len(sent) for place in places)})
     for start, end in itertools.pairwise(cuts):
-        answer.on_data(sent[start:end])
+        answer.on_data(sent[start:end], last=end == cuts[-1])
     answer.finish()
     assert client.got == (seen.replace(b'"model":"demo"', b'"model":"%s"' % model.encode()) if model else seen)
     assert (progress.end, progress.events) == ("complete", len(CASES[endpoint][0]))

@@ -50,6 +50,7 @@ class Got:
     def __init__(self, error: Exception | None = None) -> None:
         self.heads: list[Head] = []
         self.data = b""
+        self.lasts: list[bool] = []
         self.source: Source | None = None
         self._error = error
 
@@ -58,8 +59,9 @@ class Got:
         self.source = source
         return self._error
 
-    def on_data(self, chunk: bytes) -> None:
+    def on_data(self, chunk: bytes, *, last: bool = False) -> None:
         self.data += chunk
+        self.lasts.append(last)
 
 
 class Exchanged:
@@ -111,6 +113,17 @@ def test_an_answer_without_a_length_ends_with_its_connection() -> None:
     done = run(exchange)
     assert done.got.data == b"abcdefg"
     assert not done.connection.reusable
+
+
+@pytest.mark.parametrize(("cut", "lasts"), [(len(CHUNKED), [True]), (-5, [False]), (-14, [False, True])])
+def test_the_last_of_the_content_is_known_as_such_where_the_end_comes_with_it(cut: int, lasts: list[bool]) -> None:
+    async def exchange() -> Exchanged:
+        running = Exchanged()
+        await running.feed(CHUNKED[:cut], CHUNKED[cut:])
+        await running.task
+        return running
+
+    assert run(exchange).got.lasts == lasts
 
 
 @pytest.mark.parametrize("length", range(0, len(CHUNKED), 7))
@@ -265,7 +278,7 @@ def test_a_pause_of_ours_is_no_silence_of_the_engine() -> None:
 
 def test_a_fault_of_the_receivers_is_not_blamed_on_the_engine() -> None:
     class Faulty(Got):
-        def on_data(self, chunk: bytes) -> None:
+        def on_data(self, chunk: bytes, *, last: bool = False) -> None:
             raise ZeroDivisionError
 
     async def exchange() -> Exchanged:

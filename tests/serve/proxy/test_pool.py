@@ -38,7 +38,7 @@ class Client:
     def on_head(self, head: Head, source: Source) -> Exception | None:
         return None
 
-    def on_data(self, chunk: bytes) -> None:
+    def on_data(self, chunk: bytes, *, last: bool = False) -> None:
         if self._leaves and self.task:
             self.task.cancel()
 

@@ -6,10 +6,9 @@ import pytest
 
 from serve.routing.estimate import Estimate
 from serve.routing.guard import PROMISED, WINDOW, Guard
-from serve.routing.moments import Moments
 
 BODY = Estimate("body", 1.0, 3.6, 0.0001, 0.0001, 0.0, drafts=False)
-ANSWERS = Moments(weight=100.0, mean=200.0, squares=100 * 100.0**2)
+ANSWERS = 200.0
 
 
 def drafter(mean: float, variance: float = 0.0001) -> Estimate:
@@ -32,10 +31,9 @@ def test_bars_a_slower_drafter_once_too_much_was_lost() -> None:
     assert spoiled(1, 2.0 * 200).barred([BODY, drafter(3.3)], ANSWERS) == [1]
 
 
-def test_bars_one_so_slow_that_a_long_answer_alone_would_break_the_promise() -> None:
+def test_bars_one_so_slow_that_a_single_answer_would_lose_what_may_be_lost() -> None:
     assert Guard().barred([BODY, drafter(2.6)], ANSWERS) == [1]
-    assert Guard().barred([BODY, drafter(3.3, 0.01)], ANSWERS) == []
-    assert Guard().barred([BODY, drafter(3.3, 0.4)], ANSWERS) == [1]  # it may be far slower than it is expected to be
+    assert Guard().barred([BODY, drafter(-700.0)], ANSWERS) == [1]
 
 
 def test_a_drafter_that_is_faster_for_sure_is_never_barred() -> None:
@@ -65,11 +63,10 @@ def test_without_a_lane_that_drafts_nothing_there_is_nothing_to_hold_against() -
 def test_keeps_its_promise_against_a_policy_that_always_wants_the_slower_lane(mean: float) -> None:
     """Answers of one length, so that nothing but the guard decides."""
     guard, rng = Guard(), random.Random(1)
-    answers = Moments(weight=100.0, mean=200.0)
     slower = 2.718281828 ** (3.6 - mean) - 1
     losses = []
     for _ in range(2000):
-        taken = not guard.barred([BODY, drafter(mean)], answers)
+        taken = not guard.barred([BODY, drafter(mean)], ANSWERS)
         losses.append(200.0 * slower * taken)
         guard.count(200.0, losses[-1] * rng.uniform(0.9, 1.1) if taken else 0.0)
     worst = max(sum(losses[at : at + WINDOW]) for at in range(len(losses) - WINDOW))

@@ -177,6 +177,13 @@ def test_a_lane_with_another_draft_length_begins_anew() -> None:
     assert estimate(again, "mtp", EN, 1, 1000.0).requests == 0
 
 
+def test_a_drafter_near_its_most_raises_no_alarm_for_a_hundredth() -> None:
+    learned = ledger()
+    assert not teach(learned, [taught("mtp", EN, 3.97)] * 40)
+    assert not teach(learned, [taught("mtp", EN, 4.0)] * 40)
+    assert teach(learned, [taught("mtp", EN, 3.4)] * 10)
+
+
 HANT = Cell("zh-Hant", "prose", "chat", False)
 SINDHI, TIGRINYA = Cell("sd", "prose", "chat", False), Cell("ti", "prose", "chat", False)
 

@@ -1,8 +1,9 @@
 """Gets from a router all that a verdict needs: greedy answers alone and together, draws, longer sampled answers.
 
-Alone means that one request at a time is under way; together, that all prompts on all lanes are. The body's answers
-alone are what everything is compared with; its own answers in the mixed batch are compared too, since where the body
-differs from itself no lane can be blamed for it. A lane with several engines is asked on each of them. Decides nothing.
+Alone means that an engine has one request at a time; together, that all prompts on all lanes are under way. The body's
+answers alone are what everything is compared with; its own answers in the mixed batch are compared too, since where the
+body differs from itself no lane can be blamed for it. A lane with several engines is asked on each of them. Decides
+nothing.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from serve.gate.compare import Compared, Difference, first_difference, gap
-from serve.gate.evidence import Draws, Evidence, lane_of
+from serve.gate.evidence import Draws, Evidence, engine_of, lane_of
 from serve.gate.garbage import Text
 from serve.gate.prompts import Prompt
 from serve.gate.router import Answer, Router, reach
@@ -70,9 +71,8 @@ class _Collector:
     async def greedy(self) -> None:
         """Ask every prompt on every lane, one by one and then at once, and find where answers leave the body's."""
         lanes, prompts, body = self._evidence.lanes, self._plan.prompts, self._evidence.body
-        alone = {}
+        alone = await self._alone()
         for index, lane in itertools.product(range(len(prompts)), lanes):
-            alone[index, lane] = await self._greedy(index, lane)
             accepted = alone[index, lane].acceptance
             if accepted is not None and prompts[index].shows_acceptance:
                 self._evidence.accepted.setdefault(lane, []).append((prompts[index].kind, accepted))
@@ -111,6 +111,20 @@ class _Collector:
         answers = await _together(self._sampled(*job) for job in jobs)
         for (_, lane), texts in zip(jobs, answers, strict=True):
             self._evidence.texts.setdefault(lane, []).extend(texts)
+
+    async def _alone(self) -> dict[tuple[int, str], Answer]:
+        """Ask every prompt on every lane, each engine one by one: copies are engines of their own."""
+        of_engine: dict[str, list[str]] = {}
+        for lane in self._evidence.lanes:
+            of_engine.setdefault(engine_of(lane), []).append(lane)
+        answers: dict[tuple[int, str], Answer] = {}
+
+        async def one_by_one(lanes: list[str]) -> None:
+            for index, lane in itertools.product(range(len(self._plan.prompts)), lanes):
+                answers[index, lane] = await self._greedy(index, lane)
+
+        await _together(one_by_one(lanes) for lanes in of_engine.values())
+        return answers
 
     async def _greedy(self, index: int, lane: str) -> Answer:
         prompt = self._plan.prompts[index]

@@ -52,7 +52,7 @@ def test_a_box_has_what_its_engines_ask_for_and_none_outgrows_it(box: Profile) -
 
 @pytest.mark.parametrize(
     ("name", "asked", "cap"),
-    [("rtx-pro-2000-x4", 8, 32), ("rtx-pro-2000-x4-replicas", 8, 24), ("rtx-pro-6000", 8, 40), ("cpu", None, None)],
+    [("rtx-pro-2000-x4", 8, 32), ("rtx-pro-2000-x4-replicas", 8, 24), ("rtx-pro-6000", 8, 64), ("cpu", None, None)],
 )
 def test_elsewhere_the_profile_states_them_or_there_are_none(name: str, asked: int | None, cap: int | None) -> None:
     box = profiles.load_named(name)

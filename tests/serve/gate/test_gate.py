@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from serve.__main__ import cli
 from serve.errors import ConfigError
 from serve.gate import report
-from serve.gate.collect import Plan, collect
+from serve.gate.collect import Plan, _Collector, collect
 from serve.gate.compare import RULES, Dtype
 from serve.gate.evidence import Evidence
 from serve.gate.prompts import Prompt
@@ -221,10 +221,12 @@ def test_no_connection_waits_for_a_second_request(loop: double.Loop, body: doubl
 
 
 @contextlib.contextmanager
-def copies(loop: double.Loop, second: Model, *, drafting: bool = True) -> Iterator[tuple[str, list[str]]]:
-    """A router whose lanes are all on the same two engines, the second as it is told; gives both names."""
+def copies(
+    loop: double.Loop, second: double.Behaviour, first: double.Behaviour | None = None, *, drafting: bool = True
+) -> Iterator[tuple[str, list[str]]]:
+    """A router whose lanes are all on the same two engines, which answer as they are told; gives both names."""
     with double.engine(loop) as one, double.engine(loop) as other:
-        one.behaviour, other.behaviour = Model(speculative=HALF), second
+        one.behaviour, other.behaviour = first or Model(speculative=HALF), second
         pair = (one.url, other.url)
         lanes = (Lane("body", pair), *((Lane("mtp", pair, "mtp", 2),) if drafting else ()))
         with double.router(loop, double.settings(lanes)) as url:
@@ -247,6 +249,30 @@ def test_each_copy_of_a_lane_is_asked_and_compared(loop: double.Loop) -> None:
     assert (f"mtp@{names[1]}", "acceptance") in checks
     assert (f"body@{names[1]}", "sampling") in checks
     assert (f"body@{names[1]}", "acceptance") not in checks, "it drafts nothing"
+
+
+def test_alone_is_one_request_at_a_time_in_each_engine_and_engines_side_by_side(loop: double.Loop) -> None:
+    """A box with eight copies would take eight times as long otherwise."""
+    running, seen = [0, 0], list[tuple[int, int]]()
+
+    def counting(number: int) -> double.Behaviour:
+        async def behave(exchange: double.Exchange) -> None:
+            running[number] += 1
+            seen.append((running[0], running[1]))
+            await asyncio.sleep(0.02)
+            running[number] -= 1
+            await Model()(exchange)
+
+        return behave
+
+    async def alone(url: str) -> None:
+        async with reach(url) as router:
+            await _Collector(router, PLAN, Evidence(await router.lanes()), lambda done, total: None)._alone()
+
+    with copies(loop, counting(1), counting(0)) as (url, _):
+        asyncio.run(alone(url))
+    assert (1, 1) in seen
+    assert max(max(pair) for pair in seen) == 1
 
 
 @pytest.mark.parametrize("drafting", [True, False], ids=["lanes on each", "the body alone"])

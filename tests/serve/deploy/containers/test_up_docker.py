@@ -333,7 +333,9 @@ def test_copies_serve_without_the_one_that_dies() -> None:
             "\n".join(said)
         )
         states = {name: inspect(name)["State"]["Status"] for name in containers("copies")}
-        assert [name for name, state in states.items() if state != "running"] == [dead, download]
+        gate = f"{PROJECT}-copies-gate-1"
+        assert [name for name, state in states.items() if state != "running"] == [dead, download, gate]
+        assert any("gate passed" in line for line in said), "the copies that are left"
         assert lane() == "body"
     finally:
         start.down(order, standing_in.means([]))
@@ -377,7 +379,7 @@ def test_memory_that_was_taken_during_the_download_stops_it_before_any_engine() 
     start.down(order, standing_in.means([]))
     assert start.up(order, standing_in.reading(), taken) == 1
     assert "the models are there; polydraft up slow goes on" in said[-1]
-    assert containers("hubless") == [f"{PROJECT}-slow-download-1"]
+    assert containers("slow") == [f"{PROJECT}-slow-download-1"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)

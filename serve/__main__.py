@@ -194,7 +194,9 @@ cli.command(short_help="Tell from a log what other policies would have reached."
 def gate(
     url: Annotated[str, typer.Argument(help="A router's base URL.")] = "http://127.0.0.1:8000",
     dtype: Annotated[compare.Dtype, typer.Option(help="What the engines compute in.")] = compare.Dtype.BFLOAT16,
-    prompts: Annotated[Path, typer.Option(help="TOML file of [[prompt]] tables.")] = asked_prompts.SHIPPED,
+    prompts: Annotated[
+        Path, typer.Option(help="TOML file of [[prompt]] tables.", show_default="the shipped ones")
+    ] = asked_prompts.SHIPPED,
     max_tokens: Annotated[int, typer.Option(min=8, help="Longest answer that ends by itself, in tokens.")] = 160,
     long_tokens: Annotated[int, typer.Option(min=256, help="Length of the long answers, in tokens.")] = 256,
     samples: Annotated[int, typer.Option(min=100, help="How often the first tokens are drawn a comparison.")] = 1000,

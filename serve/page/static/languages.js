@@ -11,11 +11,11 @@ const MEASURES = {
 };
 const STEPS = [[2, "up3"], [1.5, "up2"], [1, "up1"], [0.85, "down1"], [0, "down2"]]; // from so much on
 const TEXT =
-  "Every lane in every language that was asked in, or that the table has. A number is what was measured on this machine since the router " +
-  "started, with the range that it lies in with 90\u00a0% certainty (from five answers on). In italics is what the " +
-  "table says where nothing was measured here: figures of another day or machine. “About” is such a figure, scaled by " +
-  "how fast another lane was here in this language. Framed is the lane that a request would get now. Click on a " +
-  "number for more.";
+  "Every lane in every language that was asked in, or that the table has. A number is what was measured on this " +
+  "machine since the router started, with the range that it lies in with 90\u00a0% certainty (from five answers " +
+  "on). In italics is what the table says where nothing was measured here: figures of another day or machine. " +
+  "“About” is such a figure, scaled by how fast another lane was here in this language. Framed is the lane that " +
+  "a request would get now. Click on a number for more.";
 let measure = "gain";
 let shape = "";
 let latest = null;

@@ -143,8 +143,12 @@ def doctor(
 ) -> None:
     """Look at this machine and say whether a profile can run on it; changes nothing. Example: polydraft doctor gb10"""
     wanted = profiles.load_named(profile or examine.fitting(take([], [CARDS])))
+    if all_reduce and wanted.host.tensor_parallel_size == 1:
+        raise ConfigError(
+            f"--all-reduce: an engine of {wanted.name} has one GPU, and sends nothing to another; leave it out"
+        )
     reading = asyncio.run(look.look(wanted, port, hf_token))
-    if all_reduce and wanted.host.tensor_parallel_size > 1:
+    if all_reduce:
         prefix = trials.by_python(python) if python else trials.by_image(images.load(ROOT).engine.image)
         reading = replace(reading, commands={**reading.commands, **trials.run(wanted, prefix)})
     findings = examine.judge(wanted, reading)

@@ -41,6 +41,11 @@ def test_there_is_completion_for_shells() -> None:
     assert "--install-completion" in shown.output
 
 
+def test_an_all_reduce_is_refused_where_nothing_is_reduced() -> None:
+    refused = CliRunner().invoke(CLI, ["doctor", "rtx-pro-6000-x8", "--all-reduce"])
+    assert "an engine of rtx-pro-6000-x8 has one GPU" in str(refused.exception)
+
+
 def test_profiles_names_are_completed() -> None:
     asked = {"_POLYDRAFT_COMPLETE": "complete_bash", "COMP_WORDS": "polydraft up gb", "COMP_CWORD": "2"}
     command = Path(sys.executable).with_name("polydraft")

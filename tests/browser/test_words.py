@@ -34,7 +34,7 @@ def module(browser: Browser, loop: Loop) -> Iterator[Page]:
         ("hedge(3)", ""),
         (
             "hedge(2)",
-            "That is one answer beside 2, so that may be chance; “Now” has what all of them gained, "
+            "It is one answer beside 2, so that may be chance; “Now” has what all of them gained, "
             "and how sure that is.",
         ),
     ],

@@ -5,6 +5,11 @@
 {{- end }}
 {{- end }}
 
+{{/* Whether each pod fetches its models itself: its node's cache is its own, so a Job might fill another node's. */}}
+{{- define "polydraft.fetchesItself" -}}
+{{- if or .apart .cache.hostPath }}true{{ end }}
+{{- end }}
+
 {{/* The container that fetches the models into the cache: a Job's, or on a box with a cache of its own each pod's first. */}}
 {{- define "polydraft.download" -}}
 name: download

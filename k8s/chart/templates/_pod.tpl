@@ -17,7 +17,7 @@ securityContext: {{- include "polydraft.engineSecurity" .root | nindent 2 }}
 # kubelet gives the devices of an init container that has ended to the containers after it. Each engine then starts
 # when the one before it answers its startup probe, and the last one below after all.
 initContainers:
-  {{- if and $fetched $engine.apart }}
+  {{- if and $fetched (include "polydraft.fetchesItself" $engine) }}
   - {{- include "polydraft.download" $given | nindent 4 }}
   {{- else if $fetched }}
   - {{- include "polydraft.awaitModels" $given | nindent 4 }}
@@ -41,7 +41,10 @@ initContainers:
 containers:
   - {{- include "polydraft.engine" (dict "engine" $engine "process" (last $engine.processes) "headless" .headless) | nindent 4 }}
 volumes:
-  {{- if not $engine.apart }}
+  {{- if $engine.cache.hostPath }}
+  - name: cache
+    hostPath: {path: {{ $engine.cache.hostPath | quote }}, type: Directory} # nobody but root could write to one made for it
+  {{- else if not $engine.apart }}
   - name: cache
     persistentVolumeClaim: {claimName: {{ include "polydraft.cacheClaim" .root }}}
   {{- end }}

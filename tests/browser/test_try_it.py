@@ -56,7 +56,7 @@ def test_a_card_its_line_and_the_sentence_say_the_same_of_one_answer(page: Page,
     assert rows[0][9] == f"about {ratio} (beside 1 answer)"
     page.get_by_role("button", name="Why lane mtp").click()
     expect(page.get_by_role("dialog")).to_contain_text(f"After the first token it came {ratio} as fast as 1 answer")
-    expect(page.get_by_role("dialog")).to_contain_text("That is one answer each, so that may be chance")
+    expect(page.get_by_role("dialog")).to_contain_text("It is one answer each, so that may be chance")
 
 
 def test_what_an_answer_was_compared_with_never_changes(page: Page, url: str) -> None:
@@ -77,7 +77,7 @@ def test_one_answer_alone_is_told_beside_those_before_it(page: Page, url: str) -
     expect(said).to_have_text(
         re.compile(
             r"Done: \d+ tokens on lane mtp\. After the first token it came [\d.]+× as fast as 1 answer without a "
-            r"drafter in Simplified Chinese before it\. That is one answer each, so that may be chance"
+            r"drafter in Simplified Chinese before it\. It is one answer each, so that may be chance"
         )
     )
     row = page.locator("#rows tr").first.locator("td").nth(9).text_content() or ""

@@ -125,5 +125,5 @@ function compared({ against: { times: gain, answers, seconds, why }, language: t
   const which = `${count(answers, "answer")} ${others}`;
   const before = `the earliest ${whole(seconds)} seconds before it`;
   const fast = `After the first token it came ${times(gain)} as fast as ${which}, ${before}.`;
-  return [fast, hedge(answers), "That was found when it ended, and stays."].filter(Boolean).join(" ");
+  return [fast, "That was found when it ended, and stays.", hedge(answers)].filter(Boolean).join(" ");
 }

@@ -17,7 +17,7 @@ const FEW = "so that may be chance; “Now” has what all of them gained, and h
 // How sure a comparison of one answer with so many others is; nothing where these are enough.
 export function hedge(answers) {
   if (answers >= SURE) return "";
-  return answers === 1 ? `That is one answer each, ${FEW}` : `That is one answer beside ${whole(answers)}, ${FEW}`;
+  return answers === 1 ? `It is one answer each, ${FEW}` : `It is one answer beside ${whole(answers)}, ${FEW}`;
 }
 
 export const LOADING =

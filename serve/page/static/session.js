@@ -2,7 +2,13 @@
 
 import { $, say } from "./dom.js";
 
-let begin = () => {};
+let begin = null; // goes on once somebody is logged in
+let end = null; // stops what goes on without
+
+export function prepare(beginning, ending) {
+  begin = beginning;
+  end = ending;
+}
 
 // Says whether the page may go on; null where the router doesn't answer.
 export async function allowed() {
@@ -22,7 +28,7 @@ export async function fetched(url, options = {}) {
   const answer = await fetch(url, options);
   if (answer.ok) return answer;
   if (answer.status === 401) {
-    ask(begin);
+    ask();
     throw new Error("The session has ended. Log in again.");
   }
   throw new Error(await refusal(answer));
@@ -36,8 +42,10 @@ async function refusal(answer) {
   }
 }
 
-export function ask(proceed) {
-  begin = proceed;
+export function ask() {
+  end();
+  say($("status"), "not logged in");
+  $("status").className = "";
   $("detail").close();
   $("login").hidden = false;
   $("board").hidden = true;
@@ -56,7 +64,7 @@ export function ask(proceed) {
       if (!answer.ok) throw new Error(await refusal(answer));
       $("login").hidden = true;
       $("leave").hidden = false;
-      proceed();
+      begin();
     } catch (error) {
       say($("login-error"), error.message);
       $("key").focus();

@@ -66,7 +66,9 @@ cli.command(short_help="End a profile's containers.")(up_commands.down)
 
 @cli.command()
 def sim(
-    profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
+    profile: Annotated[
+        str, typer.Argument(help="A profile's name, such as gb10.", autocompletion=up_commands.profiles_like)
+    ],
     body: Annotated[str, typer.Option(help="One of the profile's bodies.")] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
     speed: Annotated[float, typer.Option(min=0.1, max=100, help="Speed-up.")] = 1.0,
@@ -99,7 +101,9 @@ def sim(
 
 @cli.command(short_help="Say whether a profile's engines fit into the free memory.")
 def plan(
-    profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
+    profile: Annotated[
+        str, typer.Argument(help="A profile's name, such as gb10.", autocompletion=up_commands.profiles_like)
+    ],
     idle: Annotated[
         bool, typer.Option("--idle", help="Plan for an idle box of that kind, not for this machine.")
     ] = False,
@@ -121,7 +125,12 @@ def plan(
 
 @cli.command(short_help="Say whether this machine can run a profile.")
 def doctor(
-    profile: Annotated[str, typer.Argument(help="A profile's name; without one, that of this machine.")] = "",
+    profile: Annotated[
+        str,
+        typer.Argument(
+            help="A profile's name; without one, that of this machine.", autocompletion=up_commands.profiles_like
+        ),
+    ] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
     all_reduce: Annotated[
         bool, typer.Option("--all-reduce", help="Let two GPUs sum a tensor; a hang can keep them busy until a restart.")
@@ -134,8 +143,12 @@ def doctor(
 ) -> None:
     """Look at this machine and say whether a profile can run on it; changes nothing. Example: polydraft doctor gb10"""
     wanted = profiles.load_named(profile or examine.fitting(take([], [CARDS])))
+    if all_reduce and wanted.host.tensor_parallel_size == 1:
+        raise ConfigError(
+            f"--all-reduce: an engine of {wanted.name} has one GPU, and sends nothing to another; leave it out"
+        )
     reading = asyncio.run(look.look(wanted, port, hf_token))
-    if all_reduce and wanted.host.tensor_parallel_size > 1:
+    if all_reduce:
         prefix = trials.by_python(python) if python else trials.by_image(images.load(ROOT).engine.image)
         reading = replace(reading, commands={**reading.commands, **trials.run(wanted, prefix)})
     findings = examine.judge(wanted, reading)
@@ -145,7 +158,9 @@ def doctor(
 
 @cli.command("support-bundle", short_help="Collect what whoever helps needs, without secrets.")
 def support_bundle(
-    profile: Annotated[str, typer.Argument(help="A profile's name, such as gb10.")],
+    profile: Annotated[
+        str, typer.Argument(help="A profile's name, such as gb10.", autocompletion=up_commands.profiles_like)
+    ],
     output: Annotated[Path, typer.Option(help="The archive to write; never over one that is there.")] = BUNDLE,
     url: Annotated[str, typer.Option(help="The router's base URL.")] = "http://127.0.0.1:8000",
     logs: Annotated[
@@ -183,7 +198,9 @@ cli.command(short_help="Tell from a log what other policies would have reached."
 def gate(
     url: Annotated[str, typer.Argument(help="A router's base URL.")] = "http://127.0.0.1:8000",
     dtype: Annotated[compare.Dtype, typer.Option(help="What the engines compute in.")] = compare.Dtype.BFLOAT16,
-    prompts: Annotated[Path, typer.Option(help="TOML file of [[prompt]] tables.")] = asked_prompts.SHIPPED,
+    prompts: Annotated[
+        Path, typer.Option(help="TOML file of [[prompt]] tables.", show_default="the shipped ones")
+    ] = asked_prompts.SHIPPED,
     max_tokens: Annotated[int, typer.Option(min=8, help="Longest answer that ends by itself, in tokens.")] = 160,
     long_tokens: Annotated[int, typer.Option(min=256, help="Length of the long answers, in tokens.")] = 256,
     samples: Annotated[int, typer.Option(min=100, help="How often the first tokens are drawn a comparison.")] = 1000,

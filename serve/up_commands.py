@@ -28,7 +28,13 @@ ROOT = Path(__file__).resolve().parent.parent
 _VLLM = ROOT / ".venv-engine/bin/vllm"
 _LOOPBACK = "127.0.0.1"
 
-Name = Annotated[str, typer.Argument(help="A profile's name, such as cpu.")]
+
+def profiles_like(incomplete: str) -> list[str]:
+    """List the profiles that a word on the command line may become."""
+    return [name for name in profiles.names() if name.startswith(incomplete)]
+
+
+Name = Annotated[str, typer.Argument(help="A profile's name, such as cpu.", autocompletion=profiles_like)]
 
 
 def up(

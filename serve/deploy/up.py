@@ -154,7 +154,8 @@ def _check(profile: Profile, place: Place) -> None:
         raise ConfigError(f"ports {', '.join(map(str, ports))} must differ and be at most 65535; change --engine-port")
     for port in ports:
         if taken := port_taken(port):
-            fix = f"stop what listens there, or run: polydraft up {profile.name} --port 8200 --engine-port 8301"
+            called = sys.argv[0]  # the command needn't be on PATH
+            fix = f"stop what listens there, or run: {called} up {profile.name} --port 8200 --engine-port 8301"
             raise ConfigError(f"port {port} is taken ({taken}); {fix}")
 
 

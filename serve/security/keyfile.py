@@ -120,7 +120,10 @@ def _edit(path: Path, edited: Callable[[tuple[Key, ...]], Iterable[Key]], how: i
             file.write(raw)
             file.truncate()
     except OSError as error:
-        raise ConfigError(f"can't write the keys in {path} ({error.strerror})") from None
+        fix = (
+            "name another with --file, or make its folder" if isinstance(error, FileNotFoundError) else "mend its mode"
+        )
+        raise ConfigError(f"can't write the keys in {path} ({error.strerror}); {fix}") from None
 
 
 def _parsed(path: Path, raw: bytes) -> tuple[Key, ...]:

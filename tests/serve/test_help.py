@@ -5,6 +5,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -38,6 +39,19 @@ def test_help_fits_a_screen_and_has_an_example(path: tuple[str, ...]) -> None:
 def test_there_is_completion_for_shells() -> None:
     shown = CliRunner().invoke(CLI, ["--help"])
     assert "--install-completion" in shown.output
+
+
+def test_an_all_reduce_is_refused_where_nothing_is_reduced() -> None:
+    refused = CliRunner().invoke(CLI, ["doctor", "rtx-pro-6000-x8", "--all-reduce"])
+    assert "an engine of rtx-pro-6000-x8 has one GPU" in str(refused.exception)
+
+
+def test_profiles_names_are_completed() -> None:
+    asked = {"_POLYDRAFT_COMPLETE": "complete_bash", "COMP_WORDS": "polydraft up gb", "COMP_CWORD": "2"}
+    command = Path(sys.executable).with_name("polydraft")
+    ran = subprocess.run([command], env=os.environ | asked, capture_output=True, text=True, check=False)
+    assert {"gb10", "gb10-x2"} <= set(ran.stdout.split())
+    assert all(name.startswith("gb") for name in ran.stdout.split())
 
 
 PROGRESS = "from serve.progress import Progress\nshow = Progress()\nfor done in range(1, 41): show(done, 40)"

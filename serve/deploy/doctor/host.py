@@ -25,6 +25,9 @@ WHO = f"{HUB}/api/whoami-v2"
 _LARGE = 1.0
 """GiB from which on a process is named as another tenant of the memory."""
 _OLDEST_COMPOSE = (2, 20, 3)
+_SHUT = (28, 3, 3)
+"""Docker Engine from which on nobody else reaches what is published on 127.0.0.1: before 28.0 neighbours on the network
+could (moby#45610), and before 28.3.3 again once firewalld was reloaded (CVE-2025-54388)."""
 """The first that takes `include`."""
 
 
@@ -120,11 +123,20 @@ def docker(profile: Profile, reading: Reading) -> Finding:
         fix = "add yourself to the group docker, or use sudo" if allowed else "start it: sudo systemctl start docker"
         return fail("docker", last, fix)
     version = reading.printed(COMPOSE)
-    numbers = tuple(int(number) for number in re.findall(r"\d+", version.text)[:3])
-    if version.code or numbers < _OLDEST_COMPOSE:
+    if version.code or _numbers(version.text) < _OLDEST_COMPOSE:
         needed = ".".join(map(str, _OLDEST_COMPOSE))
         return fail("docker", f"Compose {version.text.strip() or 'is missing'}", f"install Compose {needed} or newer")
-    return ok("docker", f"{information(reading).get('ServerVersion', '?')}, Compose {version.text.strip()}")
+    engine = str(information(reading).get("ServerVersion", "?"))
+    found = f"{engine}, Compose {version.text.strip()}"
+    if engine[:1].isdigit() and _numbers(engine) < _SHUT:
+        needed = ".".join(map(str, _SHUT))
+        shut = f"install Docker Engine {needed} or newer, or serve with keys (docs/settings.md)"
+        return warn("docker", f"{found}: who shares its network can reach ports published on 127.0.0.1", shut)
+    return ok("docker", found)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
 def toolkit(profile: Profile, reading: Reading) -> Finding:

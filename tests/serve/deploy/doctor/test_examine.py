@@ -44,6 +44,7 @@ BAD = {
         "swap": ("unknown", "can't be read", "swapon"),
     },
     "gb10-waiting": {
+        "docker": ("warn", ": who shares its network can reach ports", "install Docker Engine 28.3.3"),
         "temperature": ("warn", "GPU 0 has 86 degrees", "let it cool"),
         "kernel": ("warn", "7.0.0-1019-nvidia: 7 of 7 starts", "another kernel than 7.0.0-1019"),
         "clock and power": ("warn", "96 % busy at 2405 of 3003 MHz and 22 W", "stop the engine"),

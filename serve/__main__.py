@@ -245,7 +245,10 @@ def pins(
         return _say(asyncio.run(_newer(pinning.load(path))))
     if back:
         commit, files = rollback(ROOT)
-        return _say(f"as of {commit}: {', '.join(files)}; now run `polydraft render`, build, and commit")
+        undo = f"git restore --staged --worktree {' '.join(files)}" if files else "nothing"
+        return _say(
+            f"as of {commit}: {', '.join(files)}; now run `polydraft render`, build, and commit (undone by: {undo})"
+        )
     wanted = pinning.load(path)
     if check:
         pinning.check(wanted)

@@ -1,6 +1,7 @@
 """The command line's part that runs a profile on this machine: as processes without a GPU, else in containers."""
 
 import asyncio
+import io
 import json
 from collections.abc import Mapping
 from importlib import import_module
@@ -10,6 +11,7 @@ from typing import Annotated
 
 import typer
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from serve import settings
 from serve.deploy import images
@@ -105,8 +107,20 @@ def _start() -> ModuleType:
 
 
 def _variables() -> dict[str, str]:
-    """Return what `.env` beside compose.yaml says, as Compose reads it: further boxes' addresses, keys, tokens."""
-    return {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None}
+    """Return what `.env` beside compose.yaml says, as Compose reads it: further boxes' addresses, keys, tokens.
+
+    Raises ConfigError for a file that Compose would refuse too.
+    """
+    path = ROOT / ".env"
+    if not path.is_file():
+        return {}
+    try:
+        lines = list(parse_stream(io.StringIO(path.read_text(encoding="utf-8"))))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read ({error}); write NAME=VALUE lines in UTF-8") from error
+    if wrong := next((each.original.line for each in lines if each.error), None):
+        raise ConfigError(f"{path}: line {wrong} isn't NAME=VALUE; correct it or take it out")
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
 
 
 def _means(profile: Profile) -> Means:

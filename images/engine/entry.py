@@ -8,6 +8,8 @@ Docker and the kubelet start a container again without asking the plan: after a 
 So what the plan would say is looked at here too, each time, and the GPU isn't touched where it says no. It must do
 nothing else, and needs nothing but Python.
 
+What crashes leaves no core: that could be tens of GB, with prompts in it.
+
 - POLYDRAFT_START_GIB: what must be available of the system's memory, where the GPU shares it. Less: it ends with 0,
   which a restart policy for failures leaves alone; one that starts everything again asks again, which costs nothing.
 - POLYDRAFT_STARTS: a file that outlives the container, by which starts are counted. After STARTS within HOUR it waits.
@@ -16,6 +18,7 @@ nothing else, and needs nothing but Python.
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -91,6 +94,7 @@ def start(
 
 def main(command: Sequence[str]) -> int:
     """Run the command, and return its exit code as a shell gives it; 1 instead of 0 if nobody told it to end."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     came: list[int] = []
     children: list[subprocess.Popen[bytes]] = []
 

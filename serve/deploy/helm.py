@@ -9,11 +9,16 @@ from typing import Any
 
 from serve.deploy import limits, memory, models
 from serve.deploy.body import Body, Engine
+from serve.deploy.box import Host
 from serve.deploy.engine_args import Address, engine_args, engine_environment
 from serve.deploy.images import Builds
 from serve.deploy.profile import Profile
 
 ROUTER_PORT = 8000
+
+LABELLED = 0.9
+"""How much of a card's memory its node's label must exceed. The driver may keep some of it, as with ECC; the next
+smaller card of the same compute capability has much less."""
 
 
 def helm_values(profile: Profile, each: Builds) -> dict[str, Any]:
@@ -36,6 +41,7 @@ def helm_values(profile: Profile, each: Builds) -> dict[str, Any]:
             "image": {"tag": each.engine.tag},
             "sharedMemory": "8Gi" if profile.host.tensor_parallel_size > 1 else "1Gi",
             "computeCapability": profile.host.gpu.compute_capability if profile.host.gpu else "",
+            **_gpu_memory(profile.host),
             "models": _models(body),
             "replicas": _replicas(profile),
             "gpus": profile.copy_gpus,
@@ -44,6 +50,13 @@ def helm_values(profile: Profile, each: Builds) -> dict[str, Any]:
             "processes": [_process(profile, engine, first=engine == body.engines[0]) for engine in body.engines],
         },
     }
+
+
+def _gpu_memory(host: Host) -> dict[str, int]:
+    """Say how many MiB a node's label must exceed; there is none where the system shares the memory."""
+    if host.memory is None or host.unified_memory:
+        return {}
+    return {"gpuMemoryMiB": int(host.memory.total_gib * 1024 * LABELLED)}
 
 
 def _replicas(profile: Profile) -> int:
@@ -65,9 +78,9 @@ def _models(body: Body) -> list[dict[str, str]]:
 
 
 def _process(profile: Profile, engine: Engine, *, first: bool) -> dict[str, Any]:
-    """The first engine's container holds the box's GPUs for the pod; the runtime shows the others the same ones.
+    """The first engine's container holds the box's GPUs for the pod; the runtime shows the others all of the node's.
 
-    Where every engine has GPUs of its own, each container asks for them.
+    So the chart asks for a node that has no more. Where every engine has GPUs of its own, each container asks for them.
     """
     port = profile.engine_port(engine.name)
     resources = _asked(profile, engine)

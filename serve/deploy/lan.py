@@ -14,6 +14,7 @@ _ROUTER = f"""\
     environment:
       POLYDRAFT_WITHOUT_KEYS: !reset null
       POLYDRAFT_KEYS_FILE: {_TARGET}
+      POLYDRAFT_OPEN_METRICS: ${{{{POLYDRAFT_OPEN_METRICS:-false}}}}
     secrets: [keys]
     ports: !override ["${{{{LISTEN_ADDRESS:-0.0.0.0}}}}:${{{{POLYDRAFT_PORT:-{ROUTER_PORT}}}}}:{ROUTER_PORT}"]
 """

@@ -82,6 +82,7 @@ def _cell(sources: Sources, language: str, lane: str) -> dict[str, Any]:
     seen, lanes = sources.view.sums, sources.view.lanes
     sums, listed = seen.get((language, lane), Sums()), gains.tabled(language, sources.table)
     body, bare = gains.body_of(language, lanes, seen), gains.bare_of(lanes, listed)
+    scale = gains.scale_of(language, lanes, seen, listed)
     return {
         "requests": sums.requests,
         "refused": sums.refused,
@@ -89,7 +90,7 @@ def _cell(sources: Sources, language: str, lane: str) -> dict[str, Any]:
         "failed": sums.failed,
         "measured": sums.timed,
         "length": span(gains.length(sums, listed.get(lane))),
-        "rate": span(gains.rate(sums, listed.get(lane))),
+        "rate": span(gains.rate(sums, listed.get(lane), scale)),
         "gain": span(gains.gain(sums, body, listed.get(lane), bare)),
     }
 

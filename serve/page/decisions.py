@@ -25,6 +25,7 @@ def line(seen: Seen) -> dict[str, Any]:
         "end": outcome.end,
         "tokens": outcome.completion_tokens,
         "rate": rounded(outcome.decode_rate),
+        "duration": rounded(outcome.duration),
         "length": rounded(outcome.acceptance.acceptance_length if outcome.acceptance else None),
         "against": _against(seen.against),
     }
@@ -42,7 +43,6 @@ def explained(seen: Seen) -> dict[str, Any]:
         "thinking": outcome.cell.thinking,
         "prompt_tokens": outcome.prompt_tokens,
         "time_to_first_token": rounded(outcome.time_to_first_token, 4),
-        "duration": rounded(outcome.duration),
         "steps": acceptance and acceptance.num_spec_steps,
         "drafted": acceptance and acceptance.num_draft_tokens,
         "accepted": acceptance and acceptance.num_accepted_draft_tokens,

@@ -1,7 +1,8 @@
 """How fast a lane was in a language, how much faster than no drafter, and how sure that is. Pure.
 
 What was measured here is only ever compared with what was measured here, and the table's figures with the table's:
-another box's speed says nothing of this one's gain.
+another box's speed says nothing of this one's gain. A rate of the table's that stands beside one that was measured is
+scaled by a lane that both know, or left out.
 """
 
 import math
@@ -14,7 +15,8 @@ from serve.page.yardstick import Yardstick
 from serve.routing.lane import Lane
 from serve.routing.policy import ANY, Candidate, Row, Table
 
-Source = Literal["measured", "table"]
+Source = Literal["measured", "table", "scaled"]
+"""scaled: what the table says of a lane, by how fast another one was here that the table knows too."""
 Seen = Mapping[tuple[str, str], Sums]
 """Sums by language and lane."""
 
@@ -46,11 +48,27 @@ def body_of(language: str, lanes: Iterable[Lane], seen: Seen) -> Sums | None:
     return next((sums for sums in found if sums and sums.timed), None)
 
 
-def rate(sums: Sums, listed: Candidate | None = None) -> Span | None:
-    """Give a lane's mean decode rate in tokens a second: as measured, else as the table has it."""
+def rate(sums: Sums, listed: Candidate | None = None, scale: float | None = 1.0) -> Span | None:
+    """Give a lane's mean decode rate in tokens a second: as measured, else as the table has it, by the row's scale."""
     if sums.timed:
         return around(sums.rate, sums.error, sums.timed)
-    return tabled_span(listed.decode_rate if listed else None)
+    if not listed or not listed.decode_rate or scale is None:
+        return None
+    return Span(listed.decode_rate * scale, source="table" if scale == 1.0 else "scaled")
+
+
+def scale_of(language: str, lanes: Sequence[Lane], seen: Seen, listed: Mapping[str, Candidate]) -> float | None:
+    """Say how many times as fast this machine is in a language as the table has it; 1 where nothing was measured.
+
+    By the first lane that both know, those without a drafter before the others. None where there is none, though
+    something was measured: then the table's rates can't stand beside it.
+    """
+    measured = {lane.name: sums for lane in lanes if (sums := seen.get((language, lane.name))) and sums.timed}
+    for lane in sorted(lanes, key=lambda lane: lane.drafts):
+        known = listed.get(lane.name)
+        if lane.name in measured and known and known.decode_rate:
+            return measured[lane.name].rate / known.decode_rate
+    return None if measured else 1.0
 
 
 def length(sums: Sums, listed: Candidate | None = None) -> Span | None:

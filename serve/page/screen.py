@@ -1,6 +1,6 @@
 """What the page gets to show, as plain data: made from the view, the engines and the ledger when somebody looks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -11,10 +11,10 @@ from serve.page.dialect import expected, rounded, span
 from serve.page.sources import Sources
 from serve.page.view import BUCKET, Noticed
 from serve.proxy.holding import Holding
+from serve.proxy.upstream import Upstream
 from serve.routing.guard import PROMISED
 from serve.routing.lane import Lane, engine_name
 
-_MINUTE = 60 // BUCKET
 _ASKED = 200
 """Cells that the guard is asked for what it bars, those that lost most first: each takes 10 to 20 us of an event."""
 _BARRED, _OTHERS = 12, 3
@@ -28,7 +28,7 @@ DEMO = "polydraft-demo"
 def state(sources: Sources, rows: Rows) -> dict[str, Any]:
     """Describe now: engines, lanes, speed, languages. Rates are tokens a second, times seconds since 1970."""
     view, now = sources.view, sources.view.clock()
-    speed = view.speed(now)
+    speed, minute = view.speed(now), view.minute.tokens(now)
     memory = sources.memory()
     return {
         "model": sources.model,
@@ -39,9 +39,10 @@ def state(sources: Sources, rows: Rows) -> dict[str, Any]:
         "at": now,
         "started": view.started,
         "requests": view.count,
+        "refused": sum(each.refused for each in view.sums.values()),
         "speedup": _speedup(sources),
         "engines": [_engine(sources, url) for url in sources.upstreams],
-        "lanes": [_lane(sources, lane, speed[-_MINUTE:]) for lane in view.lanes],
+        "lanes": [_lane(sources, lane, minute) for lane in view.lanes],
         "speed": [[at, *(round(tokens.get(lane.name, 0) / BUCKET, 2) for lane in view.lanes)] for at, tokens in speed],
         "languages": rows.now(),
         "drifts": [_drift(noticed) for noticed in view.drifts],
@@ -63,7 +64,7 @@ def _engine(sources: Sources, url: str) -> dict[str, Any]:
     return {
         "name": engine_name(url),
         "lanes": [lane.name for lane in sources.view.lanes if url in lane.engines],
-        "state": "left alone" if upstream.left_alone else "up" if upstream.healthy else "down",
+        "state": _condition(upstream),
         "vllm": upstream.version,
         "simulated": bool(upstream.version and upstream.version.endswith(SIMULATED)),
         "max_model_len": upstream.max_model_len,
@@ -72,6 +73,13 @@ def _engine(sources: Sources, url: str) -> dict[str, Any]:
         "planned": sources.planned.get(url),
         "holding": _holding(sources.holding.get(url)),
     }
+
+
+def _condition(upstream: Upstream) -> str:
+    """Say how an engine is; one that was never up since the router started is loading, as far as anybody knows."""
+    if upstream.left_alone:
+        return "left alone"
+    return "up" if upstream.healthy else "down" if upstream.met else "loading"
 
 
 def _holding(known: Holding | None) -> dict[str, Any] | None:
@@ -85,19 +93,22 @@ def _holding(known: Holding | None) -> dict[str, Any] | None:
     return {"places": places, "kv_used": rounded(known.kv_used, 4), "kv_room": rounded(known.kv_room, 1)}
 
 
-def _lane(sources: Sources, lane: Lane, minute: Sequence[tuple[int, Mapping[str, float]]]) -> dict[str, Any]:
+def _lane(sources: Sources, lane: Lane, minute: Mapping[str, int]) -> dict[str, Any]:
     summed = [sums for (_, name), sums in sources.view.sums.items() if name == lane.name]
+    engines = [sources.upstreams[url] for url in lane.engines]
     steps, accepted = sum(each.steps for each in summed), sum(each.accepted for each in summed)
     return {
         "name": lane.name,
         "method": lane.method,
         "draft_tokens": lane.draft_tokens,
-        "ready": any(sources.upstreams[url].ready for url in lane.engines),
+        "ready": any(engine.ready for engine in engines),
+        "loading": not any(engine.met for engine in engines),
         "in_flight": sources.in_flight(lane),
         "requests": sum(each.requests for each in summed),
+        "refused": sum(each.refused for each in summed),
         "tokens": sum(each.tokens for each in summed),
         "length": rounded(1 + accepted / steps) if steps else None,
-        "speed": round(sum(tokens.get(lane.name, 0) for _, tokens in minute) / (BUCKET * _MINUTE), 2),
+        "last_minute": minute[lane.name],
     }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
+from serve.page.minute import Minute
 from serve.page.yardstick import Against, Yardstick
 from serve.routing.cell import Cell
 from serve.routing.lane import Lane
@@ -144,6 +145,7 @@ class View:
         self.sums: dict[tuple[str, str], Sums] = {}
         self.yardstick = Yardstick(lane.name for lane in self.lanes if not lane.drafts)
         self.drifts: deque[Noticed] = deque(maxlen=_DRIFTS)
+        self.minute = Minute()
         self._last: deque[Seen] = deque(maxlen=KEPT)
         self._speed: deque[tuple[int, dict[str, float]]] = deque(maxlen=BUCKETS)
 
@@ -162,6 +164,7 @@ class View:
         kept = outcome if outcome.sample is None else outcome._replace(sample=None)
         self._last.append(Seen(self.count, at, kept, against))
         if outcome.completion_tokens:
+            self.minute.add(outcome.decision.lane, outcome.completion_tokens, at)
             self._spread(outcome.decision.lane, outcome.completion_tokens, at, outcome.generation_time or 0.0)
 
     def drift(self, drift: Drift) -> None:

@@ -41,7 +41,10 @@ class Timeouts:
 
 
 class Upstream:
-    """One engine: its base URL, whether it may be used now, and its vLLM version and context once it said so."""
+    """One engine: its base URL, whether it may be used now, and its vLLM version and context once it said so.
+
+    `met` is whether it was ever up since the router started: one that wasn't may still load.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Upstream:
     ) -> None:
         self.url = url
         self.healthy = False
+        self.met = False
         self.version: str | None = None
         self.max_model_len: int | None = None
         self.fingerprint = Fingerprint()
@@ -145,6 +149,7 @@ class Upstream:
         self._unanswered = self._unanswered + 1 if healthy is None else 0
         if healthy is not None or self._unanswered >= _UNANSWERED_PROBES:
             self.healthy = bool(healthy)
+            self.met = self.met or self.healthy
         if not self.healthy:
             self.fingerprint = Fingerprint()  # the next start may have other flags, or be another vLLM
             self.version = None

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, expect
 
 from tests.serve import double
 from tests.serve.double import Engine, Loop
@@ -23,7 +23,6 @@ STEPS = {**GUESSES, "language": "*", "what": "step_time", "change": 0.693, "seen
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ({"guard": None}, "Nothing is learned here and nothing tried"),
         ({"guard": {**ALLOWED, "cells": []}}, "Nothing was lost in any language. No drafter is barred now."),
         ({"guard": {**ALLOWED, "cells": [LOST]}}, "Most was lost in English, prose: 1.2 % of the last 200"),
         (
@@ -50,7 +49,6 @@ STEPS = {**GUESSES, "language": "*", "what": "step_time", "change": 0.693, "seen
         ),
     ],
     ids=[
-        "a table",
         "nothing lost",
         "something lost",
         "barred",
@@ -74,6 +72,12 @@ def test_says_what_is_barred_and_what_changed(
         shown = (page.locator("#alarms").text_content() or "").replace("\xa0", " ")
         page.close()
     assert said in shown
+
+
+def test_where_the_table_decides_there_is_nothing_to_watch_over(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.locator("#lanes .card")).to_have_count(2)
+    expect(page.get_by_role("heading", name="Watch over the drafters")).to_be_hidden()
 
 
 def test_says_aloud_what_is_new_once_and_no_figure_that_moves(

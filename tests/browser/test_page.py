@@ -40,6 +40,20 @@ def test_numbers_on_the_page_are_those_of_the_metrics(page: Page, url: str) -> N
     expect(page.locator("#lanes .card").nth(1)).to_contain_text(f"2 requests, {tokens:.0f} tokens")
 
 
+def test_a_rate_of_the_tables_is_scaled_where_another_lane_was_measured(page: Page, url: str) -> None:
+    page.goto(url)
+    page.get_by_label("Tokens a second", exact=True).check()
+    expect(page.locator('[data-cell="zh mtp"]')).to_contain_text("90.0by the table")
+    page.locator("#first").select_option("body")
+    ask(page, FRAGT)
+    cell = page.locator('[data-cell="zh-Hans mtp"]')
+    expect(cell).to_contain_text("by the table, scaled")
+    expect(cell).to_have_class("tabled used")
+    measured = float(page.locator('[data-cell="zh-Hans body"] strong').text_content() or "")
+    scaled = float((cell.locator("strong").text_content() or "").removeprefix("about "))
+    assert scaled == pytest.approx(measured * 90 / 60, abs=0.2)
+
+
 def test_a_cell_and_a_decision_open_by_keyboard_and_give_the_focus_back(page: Page, url: str) -> None:
     page.goto(url)
     ask(page, FRAGT)

@@ -111,6 +111,11 @@ def test_opening_a_router_changes_nothing_else() -> None:
     assert changed == {"environment", "ports", "secrets"}
 
 
+def test_monitoring_reads_a_router_with_keys_if_it_is_let() -> None:
+    for given, said in (({}, "false"), ({"POLYDRAFT_OPEN_METRICS": "true"}, "true")):
+        assert opened("gb10", **given)["services"]["gb10"]["environment"]["POLYDRAFT_OPEN_METRICS"] == said
+
+
 def test_a_router_may_be_open_at_one_address_alone() -> None:
     (port,) = opened("gb10", LISTEN_ADDRESS="192.168.1.5", POLYDRAFT_PORT="9000")["services"]["gb10"]["ports"]
     assert (port["host_ip"], port["published"], port["target"]) == ("192.168.1.5", "9000", 8000)

@@ -81,6 +81,15 @@ def test_one_that_is_told_before_it_has_begun_ends_all_the_same() -> None:
     assert time.monotonic() - started < 30
 
 
+def test_what_crashes_leaves_no_core(tmp_path: Path) -> None:
+    """Whatever limit it is started with, it has none to raise; a crash, by the kernel's own account, writes nothing."""
+    dying = "import os, resource, sys; print(*resource.getrlimit(resource.RLIMIT_CORE), flush=True); os.abort()"
+    wrapped = f"ulimit -S -c $(ulimit -H -c); exec {sys.executable} {ENTRY} {sys.executable} -c '{dying}'"
+    done = subprocess.run(["bash", "-c", wrapped], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("0 0\n", 128 + signal.SIGABRT)
+    assert list(tmp_path.iterdir()) == []
+
+
 def leaving(mark: Path) -> list[str]:
     """A command that leaves a mark and ends with 3."""
     return [sys.executable, "-c", f"open({str(mark)!r}, 'a').write('x'); raise SystemExit(3)"]

@@ -28,6 +28,7 @@ EVERYTHING = (
     *("--set-json", 'router.allowedFrom=[{"namespaceSelector": {"matchLabels": {"name": "apps"}}}]'),
     *("--set-json", 'tolerations=[{"key": "gpu", "operator": "Exists"}]'),
     *("--set", "router.ledgerSecret=ledger", "--set-json", f"router.allowedTo={LEDGER}"),
+    *("--set", "imagePullSecrets[0].name=registry", "--set", "priorityClassName=serving"),
     *("--set-json", 'engine.metricsFrom=[{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]'),
 )
 RESTRICTED_VOLUMES = {
@@ -144,37 +145,6 @@ def test_the_plan_comes_before_every_engine(box: Profile, helm: Path) -> None:
     assert plan["resources"]["limits"]["nvidia.com/gpu"] == box.copy_gpus, "it sees the very GPUs that engines get"
     assert "NVIDIA_VISIBLE_DEVICES" not in {each["name"] for each in plan["env"]}
     assert "restartPolicy" not in plan, "it ends, and what follows waits for that"
-
-
-@each_box
-def test_engines_go_where_the_profile_s_gpus_are(box: Profile, helm: Path) -> None:
-    assert box.host.gpu is not None
-    rendered = objects(helm, box)
-    jobs = [document for (kind, _), document in rendered.items() if kind == "Job"]
-    for document in (*jobs, rendered["StatefulSet", f"{box.name}-engines"]):
-        affinity = document["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]
-        (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
-        labels = {each["key"].rpartition(".")[2]: each["values"] for each in term["matchExpressions"]}
-        assert ".".join(labels["major"] + labels["minor"]) == box.host.gpu.compute_capability
-
-
-COPIED = [box for box in BOXES if box.copies * box.host.boxes > 1]
-
-
-@pytest.mark.parametrize("box", COPIED, ids=lambda box: box.name)
-def test_copies_are_on_one_box_with_one_cache_or_each_on_its_own_with_its_own(box: Profile, helm: Path) -> None:
-    engines = objects(helm, box)["StatefulSet", f"{box.name}-engines"]["spec"]
-    pod = engines["template"]["spec"]
-    apart = box.host.boxes > 1
-    (term,) = pod["affinity"]["podAntiAffinity" if apart else "podAffinity"][
-        "requiredDuringSchedulingIgnoredDuringExecution"
-    ]
-    assert term["topologyKey"] == "kubernetes.io/hostname"
-    assert term["labelSelector"] == engines["selector"]
-    own = [claim["metadata"]["name"] for claim in engines.get("volumeClaimTemplates", [])]
-    shared = [volume["name"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
-    assert (own, shared) == ((["cache"], []) if apart else ([], ["cache"]))
-    assert engines["podManagementPolicy"] == ("Parallel" if apart else "OrderedReady")
 
 
 @each_box

@@ -9,6 +9,7 @@ import pytest
 
 from serve import up_commands
 from serve.deploy import images
+from serve.errors import ConfigError
 from tests.stack.conftest import ROOT, free_port
 
 NO_SDK = "import sys; sys.modules['docker'] = None; from serve.__main__ import main; main()"
@@ -77,3 +78,16 @@ def test_env_is_read_as_compose_reads_it(tmp_path: Path, monkeypatch: pytest.Mon
     }
     (tmp_path / ".env").unlink()
     assert up_commands._variables() == {}
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [(b"A=1\ngarbage line without equals\n", "line 2 isn't NAME=VALUE"), (b"A=\xff\n", "in UTF-8")],
+)
+def test_a_file_that_compose_would_refuse_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: bytes, says: str
+) -> None:
+    monkeypatch.setattr(up_commands, "ROOT", tmp_path)
+    (tmp_path / ".env").write_bytes(written)
+    with pytest.raises(ConfigError, match=says):
+        up_commands._variables()

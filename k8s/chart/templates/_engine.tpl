@@ -48,7 +48,7 @@ env:
   {{- end }}
   {{- if .process.sharesDevices }}
   - name: NVIDIA_VISIBLE_DEVICES
-    value: all
+    value: all # of the node, which has no more than the pod's first engine holds: polydraft.gpuLabels
   {{- end }}
 {{- if not .headless }}
 ports:

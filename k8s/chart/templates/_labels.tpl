@@ -33,8 +33,44 @@ fsGroupChangePolicy: OnRootMismatch
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{/* Where engines may run: the profile's kind of GPU, by the labels of NVIDIA's GPU feature discovery; copies on one box,
-which has the one cache, or each on a box of its own. */}}
+{{/* What any pod has. Kubernetes would add variables such as POLYDRAFT_PORT for a Service of that name, and the router
+refuses those. */}}
+{{- define "polydraft.anyPod" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The profile's kind of GPU, by the labels of NVIDIA's GPU feature discovery: RTX PROs from 16 to 96 GB have the same
+compute capability, so their memory (none is told where the system shares it) and their number are asked for too. Engines
+that share a pod's GPUs are shown all that the node has, past the device plugin, so that node must have no more of them. */}}
+{{- define "polydraft.gpuLabels" -}}
+{{- $version := splitList "." .computeCapability }}
+{{- $onNode := ternary (div .gpus .nodes) (mul .gpus .replicas) .apart }}
+- {key: nvidia.com/gpu.compute.major, operator: In, values: [{{ first $version | quote }}]}
+- {key: nvidia.com/gpu.compute.minor, operator: In, values: [{{ last $version | quote }}]}
+{{- with .gpuMemoryMiB }}
+- {key: nvidia.com/gpu.memory, operator: Gt, values: [{{ int . | quote }}]}
+{{- end }}
+{{- if include "polydraft.sharing" . }}
+- {key: nvidia.com/gpu.count, operator: In, values: [{{ $onNode | quote }}]}
+{{- else if gt $onNode 1 }}
+- {key: nvidia.com/gpu.count, operator: Gt, values: [{{ sub $onNode 1 | quote }}]}
+{{- end }}
+{{- end }}
+
+{{/* Whether an engine of a pod uses the GPUs that another one holds; nothing if none does. */}}
+{{- define "polydraft.sharing" -}}
+{{- range .processes }}{{ if .sharesDevices }}true{{ end }}{{ end }}
+{{- end }}
+
+{{/* Where engines may run: the profile's kind of GPU; copies on one box, which has the one cache, or each on a box of its
+own. */}}
 {{- define "polydraft.placement" -}}
 {{- $engine := .root.Values.engine }}
 {{- with .root.Values.nodeSelector }}
@@ -54,13 +90,10 @@ affinity:
           matchLabels: {{- include "polydraft.selector" (dict "root" .root "component" "engines") | nindent 12 }}
   {{- end }}
   {{- if $engine.matchComputeCapability }}
-  {{- $version := splitList "." $engine.computeCapability }}
   nodeAffinity:
     requiredDuringSchedulingIgnoredDuringExecution:
       nodeSelectorTerms:
-        - matchExpressions:
-            - {key: nvidia.com/gpu.compute.major, operator: In, values: [{{ first $version | quote }}]}
-            - {key: nvidia.com/gpu.compute.minor, operator: In, values: [{{ last $version | quote }}]}
+        - matchExpressions: {{- include "polydraft.gpuLabels" $engine | trim | nindent 12 }}
   {{- end }}
 {{- end }}
 {{- end }}

@@ -3,8 +3,7 @@
 {{- $engine := .root.Values.engine }}
 {{- $nodes := int $engine.nodes }}
 {{- $gpus := div $engine.gpus $nodes -}}
-automountServiceAccountToken: false
-enableServiceLinks: false
+{{ include "polydraft.anyPod" .root }}
 terminationGracePeriodSeconds: 330 # --shutdown-timeout, and some
 {{- with $engine.runtimeClassName }}
 runtimeClassName: {{ . }}

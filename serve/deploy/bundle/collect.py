@@ -46,7 +46,9 @@ class Wanted:
 
 
 async def collect(wanted: Wanted) -> dict[str, str]:
-    """Return the archive's files, name to text."""
+    """Return the archive's files, name to text; raises ConfigError if the folder of logs isn't there."""
+    if wanted.logs and not wanted.logs.is_dir():
+        raise ConfigError(f"--logs: {wanted.logs} isn't a folder; name the one that the *.log files are in")
     files = {
         "README.txt": _SAYS,
         "versions.json": json.dumps(_versions(), indent=1),

@@ -6,7 +6,8 @@ import { ago, clock, count, decimal, language, percent, task, whole } from "./wo
 let known = null; // what is barred and has changed, as far as it was there before
 
 export function alarms(state) {
-  const guarded = state.guard ? guard(state.guard) : [UNGUARDED];
+  const guarded = state.guard ? guard(state.guard) : []; // where the table decides, there is nothing to guard
+  $("watch").hidden = !guarded.length && !state.drifts.length;
   list($("alarms"), [...guarded, ...state.drifts.map((each) => drift(each, state.at))]);
   announce(state);
 }
@@ -20,8 +21,6 @@ function announce({ guard: guarded, drifts }) {
   if (news.length) say($("alarms-said"), news.join(" "));
   known = now;
 }
-
-const UNGUARDED = "Nothing is learned here and nothing tried, since the table decides: there is nothing to guard.";
 
 function guard({ allowed, guarded, asked, barring, cells }) {
   const lines = [`Guard: guesses that don’t pay may cost at most ${percent(allowed)} of the time.`];

@@ -1,12 +1,12 @@
 // Sends a prompt, reads the stream. Gives everything that is known of the answer in the end.
 
-import { fetched } from "./session.js";
+import { fetched, reached } from "./session.js";
 
 export async function* events(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reached(reader.read());
     if (done) return;
     const blocks = (rest + value).split("\n\n");
     rest = blocks.pop();
@@ -42,7 +42,9 @@ export async function generate({ prompt, lane, limit, signal, heard }) {
     count: null,
     metrics: null,
     cut: false,
+    seen: null, // tokens a second after the first as they came here, network included
   };
+  const times = [];
   for await (const event of events(response)) {
     if (event.error) throw new Error(event.error.message ?? "The engine failed.");
     if (event.usage) answer.count = event.usage.completion_tokens;
@@ -54,9 +56,12 @@ export async function generate({ prompt, lane, limit, signal, heard }) {
     if (tokens.length) answer.sizes.push(tokens.length);
     answer.tokens.push(...tokens);
     if (choice.delta?.content) {
+      times.push(performance.now());
       answer.text += choice.delta.content;
       heard(answer, choice.delta.content);
     }
   }
+  const seconds = (times.at(-1) - times[0]) / 1000;
+  if (answer.count > 1 && seconds > 0) answer.seen = (answer.count - 1) / seconds;
   return answer;
 }

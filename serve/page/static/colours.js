@@ -23,7 +23,7 @@ export function colour(parts, answer, lane) {
     }),
   );
   const steps = report ? report.per_step_accepted?.length ?? 0 : answer.count - 1;
-  parts.how.replaceChildren(el("p", {}, summary(answer, steps + 1, report)), ...inWords(pieces));
+  parts.how.replaceChildren(el("p", {}, summary(answer, steps + 1, report)), ...inWords(pieces, answer));
   legend(report?.num_spec_tokens ?? 0);
 }
 
@@ -45,11 +45,13 @@ function summary(answer, steps, report) {
   const came = `${count(answer.count, "token")} in ${count(steps, "step")} of the model.`;
   if (!report) return came;
   const right = whole(report.num_accepted_draft_tokens);
-  return `${came} The drafter guessed ${whole(report.num_draft_tokens)}, ${right} right.`;
+  const guessed = `In ${count(steps - 1, "step with guesses", "steps with guesses")} (the first step has none)`;
+  const drafter = `${guessed} the drafter guessed ${count(report.num_draft_tokens, "token")}, ${right} of them right.`;
+  return `${came} ${drafter} A step with guesses takes longer than one without, so the time falls less than the steps.`;
 }
 
 // Says for every piece how it came, for who doesn't see colours; written when it is opened, since answers are long.
-function inWords(pieces) {
+function inWords(pieces, answer) {
   const counts = [...counted(pieces.map((piece) => piece.kind))].map(([kind, number]) => [named(kind), whole(number)]);
   const counting = table("Pieces of the answer", ["How", "Pieces"], counts);
   const every = el("details", { className: "pieces" }, el("summary", {}, "Piece by piece"));
@@ -62,7 +64,18 @@ function inWords(pieces) {
       every.append(place);
     }
   });
-  return [el("details", {}, el("summary", {}, "How the pieces came, as a table"), counting), every];
+  const note = missing(answer, pieces.length);
+  return [el("details", {}, el("summary", {}, "How the pieces came, as a table"), counting, note), every];
+}
+
+// Says why the pieces are fewer than the tokens, where they are.
+function missing({ tokens, text, count: all }, shown) {
+  if (all === shown) return null;
+  const silent = !tokens.at(-1) || !text.endsWith(tokens.at(-1));
+  const end = silent ? "the token that ends the answer has no text" : "";
+  const split = all - shown > Number(silent) ? "a character of several tokens is one piece" : "";
+  const why = [end, split].filter(Boolean).join(", and ");
+  return el("p", { className: "soft" }, `${count(shown, "piece")} of ${count(all, "token")}: ${why}.`);
 }
 
 // Plain pieces look the same one after the other, so they are one: a long answer without a drafter is thousands.

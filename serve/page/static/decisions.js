@@ -4,10 +4,9 @@ import { $, el, say, table } from "./dom.js";
 import { choice } from "./choice.js";
 import { open } from "./detail.js";
 import { fetched } from "./session.js";
-import { because, clock, count, decimal, ended, language, task, times, whole } from "./words.js";
+import { SURE, because, clock, count, decimal, ended, hedge, language, task, times, whole } from "./words.js";
 
 const SHOWN = 50;
-const SURE = 3; // answers below which what they are compared with is only about right
 const PATIENCE = 4000; // milliseconds
 const HEADS = [
   ["Time", (each) => clock(each.at)],
@@ -106,9 +105,9 @@ function content(each) {
     ["Seconds to the first token", decimal(each.time_to_first_token, 2)],
     ["Seconds in all", decimal(each.duration, 2)],
     ["Tokens a second after the first", decimal(each.rate)],
-    ["Steps of the model", each.steps === null ? "–" : whole(each.steps)],
+    ["Steps with guesses (the first step has none)", each.steps === null ? "–" : whole(each.steps)],
     ["Tokens guessed, and right", each.drafted === null ? "–" : `${whole(each.drafted)}, ${whole(each.accepted)}`],
-    ["Tokens a step", decimal(each.length, 2)],
+    ["Tokens a step with guesses", decimal(each.length, 2)],
     ["Engine", each.engine ?? "–"],
     ["Request id", each.request_id],
   ];
@@ -128,5 +127,6 @@ function compared({ against: { times: gain, answers, seconds, why }, language: t
   if (why === "none") return `There was no answer ${others} in the ten minutes before, so it is compared with nothing.`;
   const which = `${count(answers, "answer")} ${others}`;
   const before = `the earliest ${whole(seconds)} seconds before it`;
-  return `It came ${times(gain)} as fast as ${which}, ${before}. That was found when it ended, and stays.`;
+  const fast = `After the first token it came ${times(gain)} as fast as ${which}, ${before}.`;
+  return [fast, hedge(answers), "That was found when it ended, and stays."].filter(Boolean).join(" ");
 }

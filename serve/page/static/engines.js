@@ -1,7 +1,7 @@
 // Engines with what they hold beside what was planned, the machine's memory, and what decides.
 
 import { $, el, list, say } from "./dom.js";
-import { decimal, percent, whole } from "./words.js";
+import { LOADING, decimal, percent, whole } from "./words.js";
 
 const cards = new Map();
 
@@ -28,11 +28,16 @@ function card({ name, lanes }) {
   return { ...parts, bar };
 }
 
-const STATES = { up: "up", down: "not up", "left alone": "left alone for a while, since it kept failing" };
+const STATES = {
+  up: "up",
+  loading: `loading: ${LOADING}`,
+  down: "not up",
+  "left alone": "left alone for a while, since it kept failing",
+};
 
 function fill(parts, each) {
   say(parts.state, each.vllm ? `${STATES[each.state]} · vLLM ${each.vllm}` : STATES[each.state]);
-  parts.state.className = each.state === "up" ? "state" : "state down";
+  parts.state.className = { up: "state", loading: "state loading" }[each.state] ?? "state down";
   say(parts.doing, `${whole(each.running)} running, ${whole(each.waiting)} waiting`);
   const held = most(each.holding);
   say(parts.memory, memory(each, held));

@@ -11,10 +11,11 @@ const MEASURES = {
 };
 const STEPS = [[2, "up3"], [1.5, "up2"], [1, "up1"], [0.85, "down1"], [0, "down2"]]; // from so much on
 const TEXT =
-  "Every lane in every language that was asked in. A number is what was measured on this machine since the router " +
-  "started, with the range that it lies in with 90\u00a0% certainty (from five answers on). In italics is what the " +
-  "table says where nothing was measured here: figures of another day or machine. Framed is the lane that a request " +
-  "would get now. Click on a number for more.";
+  "Every lane in every language that was asked in, or that the table has. A number is what was measured on this " +
+  "machine since the router started, with the range that it lies in with 90\u00a0% certainty (from five answers " +
+  "on). In italics is what the table says where nothing was measured here: figures of another day or machine. " +
+  "“About” is such a figure, scaled by how fast another lane was here in this language. Framed is the lane that " +
+  "a request would get now. Click on a number for more.";
 let measure = "gain";
 let shape = "";
 let latest = null;
@@ -99,11 +100,12 @@ function fill(parts, row, lane) {
   const span = cell[measure];
   const [label, write] = MEASURES[measure];
   const next = row.next === lane.name;
-  const classes = [shade(cell, lane), span?.source === "table" ? "tabled" : "", next ? "used" : ""];
+  const classes = [shade(cell, lane), span && span.source !== "measured" ? "tabled" : "", next ? "used" : ""];
   const wanted = classes.filter(Boolean).join(" ");
   if (parts.button.className !== wanted) parts.button.className = wanted;
   const alone = measure === "length" && !lane.method ? "1" : "–"; // no drafter: a token a step, always
-  say(parts.strong, span ? write(span.value) : alone);
+  const about = span?.source === "scaled" ? "about " : "";
+  say(parts.strong, span ? about + write(span.value) : alone);
   say(parts.span, range(cell, span, lane, write));
   say(parts.counted, counted(cell, span));
   const now = next ? ", which a request would get now" : "";
@@ -118,7 +120,7 @@ function shade(cell, lane) {
 }
 
 function range(cell, span, lane, write) {
-  if (!span || span.source === "table") return "";
+  if (!span || span.source !== "measured") return "";
   if (measure === "gain" && !lane.method) return "the yardstick";
   const which = span.answers < cell.measured ? " without a drafter" : "";
   if (span.low === null) return `too few answers${which} for a range`;
@@ -127,9 +129,10 @@ function range(cell, span, lane, write) {
 
 // How many answers a number comes from, and what became of the other requests.
 function counted(cell, span) {
-  if (!cell.requests) return span ? "by the table" : "not used yet";
+  const table = span?.source === "scaled" ? "by the table, scaled" : "by the table";
+  if (!cell.requests) return span ? table : "not used yet";
   const stopped = cell.refused + cell.aborted + cell.failed;
   const others = stopped ? `, ${count(stopped, "refused or stopped", "refused or stopped")}` : "";
   const told = `${count(cell.measured, "answer")} measured${others}`;
-  return span?.source === "table" ? `by the table (${told})` : told;
+  return span && span.source !== "measured" ? `${table} (${told})` : told;
 }

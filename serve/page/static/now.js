@@ -25,15 +25,16 @@ function figure(name, value, note) {
 export function now(state) {
   const running = state.lanes.reduce((sum, lane) => sum + lane.in_flight, 0);
   const waiting = state.engines.reduce((sum, engine) => sum + engine.waiting, 0);
-  const speed = state.lanes.reduce((sum, lane) => sum + lane.speed, 0);
+  const written = state.lanes.reduce((sum, lane) => sum + lane.last_minute, 0);
   const { gain } = state.speedup;
   figure("Speed against no drafter", gain ? times(gain.value) : "–", gained(state.speedup));
-  figure("Written in the last minute", whole(speed * 60), "tokens, of all answers together");
+  figure("Written in the last minute", whole(written), "tokens, of the answers that ended in it");
   const queue = waiting ? `${whole(waiting)} more wait for an engine` : "none waits";
   figure("Requests running now", whole(running), queue);
-  figure("Requests so far", whole(state.requests), `since ${clock(state.started)}, ${ago(state.at - state.started)}`);
+  const since = `since ${clock(state.started)}, ${ago(state.at - state.started)}`;
+  figure("Requests so far", whole(state.requests - state.refused), since + beside(state.refused));
   alarms(state);
-  lanes(state.lanes);
+  for (const lane of state.lanes) fill(lane);
   if (!chart) {
     const names = state.lanes.map((lane) => lane.name);
     chart = new Chart($("speed"), "Tokens a second by lane", names, "tokens a second");
@@ -56,16 +57,18 @@ function gained({ gain, bare, alone }) {
   return told.filter(Boolean).join("; ");
 }
 
-function lanes(all) {
-  for (const lane of all) {
-    if (!cards.has(lane.name)) cards.set(lane.name, card(lane));
-    const parts = cards.get(lane.name);
-    say(parts.state, lane.ready ? "ready" : "not ready");
-    parts.state.className = lane.ready ? "state" : "state down";
-    say(parts.now, `${whole(lane.in_flight)} running · ${whole(lane.speed * 60)} tokens in the last minute`);
-    const length = lane.length === null ? "" : ` · ${decimal(lane.length, 2)} tokens a step`;
-    say(parts.sum, `${count(lane.requests, "request")}, ${count(lane.tokens, "token")}${length}`);
-  }
+// Requests that were refused, since nothing was ready for one, gave no answer, and aren't counted with the others.
+const beside = (refused) => (refused ? `; ${whole(refused)} more refused` : "");
+
+function fill(lane) {
+  if (!cards.has(lane.name)) cards.set(lane.name, card(lane));
+  const parts = cards.get(lane.name);
+  say(parts.state, lane.ready ? "ready" : lane.loading ? "loading" : "not ready");
+  parts.state.className = lane.ready ? "state" : `state ${lane.loading ? "loading" : "down"}`;
+  say(parts.now, `${whole(lane.in_flight)} running · ${count(lane.last_minute, "token")} in the last minute`);
+  const length = lane.length === null ? "" : ` · ${decimal(lane.length, 2)} tokens a step`;
+  const requests = count(lane.requests - lane.refused, "request");
+  say(parts.sum, `${requests}, ${count(lane.tokens, "token")}${length}${beside(lane.refused)}`);
 }
 
 function card(lane) {

@@ -2,12 +2,22 @@
 
 import { $, say } from "./dom.js";
 
+const LOST = "The router stopped or can’t be reached; this page goes on as soon as it is back.";
 let begin = null; // goes on once somebody is logged in
 let end = null; // stops what goes on without
 
 export function prepare(beginning, ending) {
   begin = beginning;
   end = ending;
+}
+
+// Waits for something of the network's; what browsers call a failure of it is said in words that mean something.
+export async function reached(waiting) {
+  try {
+    return await waiting;
+  } catch (error) {
+    throw error instanceof TypeError ? new Error(LOST) : error;
+  }
 }
 
 // Says whether the page may go on; null where the router doesn't answer.
@@ -25,7 +35,7 @@ export async function allowed() {
 
 // Fetches something of the router's; raises an error with its words, and asks for the key where the session has ended.
 export async function fetched(url, options = {}) {
-  const answer = await fetch(url, options);
+  const answer = await reached(fetch(url, options));
   if (answer.ok) return answer;
   if (answer.status === 401) {
     ask();
@@ -56,11 +66,9 @@ export function ask() {
     $("key").value = "";
     say($("login-error"), "");
     try {
-      const answer = await fetch("/v1/session", {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ key }),
-      });
+      const headers = { "content-type": "application/json" };
+      const sent = { method: "POST", headers, body: JSON.stringify({ key }) };
+      const answer = await reached(fetch("/v1/session", sent));
       if (!answer.ok) throw new Error(await refusal(answer));
       $("login").hidden = true;
       $("leave").hidden = false;

@@ -7,7 +7,7 @@ import { colour } from "./colours.js";
 import { measured } from "./decisions.js";
 import { during } from "./live.js";
 import { fetched } from "./session.js";
-import { because, count, decimal, language, named, percent, task, times } from "./words.js";
+import { LOADING, because, chosen, count, decimal, hedge, language, named, percent, task, times } from "./words.js";
 
 const SAMPLES = [
   ["English", "What is speculative decoding?"],
@@ -21,13 +21,16 @@ const SIMULATED =
 const NARROW = matchMedia("(max-width: 40rem)");
 const CUT = "Cut off here: that is the longest answer allowed.";
 let abort = null;
+const TYPED = "polydraft.asked";
 let lanes = new Map();
 
 export function prepare() {
   for (const [tongue, text] of SAMPLES) {
-    const button = el("button", { type: "button" }, `${tongue}: ${text}`);
+    const button = el("button", { type: "button", "aria-describedby": "try-wait" }, `${tongue}: ${text}`);
     button.addEventListener("click", () => {
+      if (unready()) return;
       $("prompt").value = text;
+      typed(text);
       $("first").value = "";
       $("second").value = body()?.name ?? "";
       $(NARROW.matches ? "try-said" : "try").scrollIntoView();
@@ -42,7 +45,11 @@ export function prepare() {
   $("prompt").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run();
   });
-  $("prompt").addEventListener("input", () => $("prompt").setCustomValidity(""));
+  $("prompt").value = typed();
+  $("prompt").addEventListener("input", () => {
+    $("prompt").setCustomValidity("");
+    typed($("prompt").value);
+  });
   $("stop").addEventListener("click", () => abort?.abort());
   $("explain").addEventListener("click", () => {
     if (!asked()) return;
@@ -53,6 +60,39 @@ export function prepare() {
 
 const body = () => [...lanes.values()].find((lane) => !lane.method);
 
+// The question as it was typed, kept until the tab is closed; a browser may forbid that.
+function typed(text) {
+  try {
+    if (text !== undefined) sessionStorage.setItem(TYPED, text);
+    return sessionStorage.getItem(TYPED) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+// Says why nothing can be asked now, "" where it can; before anything is known, the router is to say it.
+function unready() {
+  const all = [...lanes.values()];
+  if (!all.length || all.some((lane) => lane.ready)) return "";
+  if (all.some((lane) => lane.loading)) return `The engines are loading: ${LOADING}. Questions can be asked then.`;
+  return "No engine is up; questions can be asked as soon as one is.";
+}
+
+// Says why a lane that was asked for can't answer yet, though others can.
+function loading(name) {
+  const lane = lanes.get(name);
+  return lane && !lane.ready && lane.loading ? `Lane ${name} is loading: ${LOADING}. Another lane is ready.` : "";
+}
+
+function wait() {
+  const why = unready();
+  say($("try-wait"), why);
+  for (const button of document.querySelectorAll("#try-form button.main, #samples button")) {
+    if (why) button.setAttribute("aria-disabled", "true");
+    else button.removeAttribute("aria-disabled");
+  }
+}
+
 // Offers the lanes; what is selected stays selected.
 export function offer(state) {
   lanes = new Map(state.lanes.map((lane) => [lane.name, lane]));
@@ -60,10 +100,12 @@ export function offer(state) {
   if (Number.isFinite(longest)) $("length").max = longest;
   const notes = [state.demo && DEMO, state.engines.some((engine) => engine.simulated) && SIMULATED];
   say($("try-note"), notes.filter(Boolean).join(" "));
+  wait();
   if ($("first").options.length) return;
   const option = (lane) => el("option", { value: lane.name }, named(lane));
   $("first").append(el("option", { value: "" }, "Polydraft picks"), ...state.lanes.map(option));
   $("second").append(el("option", { value: "" }, "nothing"), ...state.lanes.map(option));
+  $("second").value = body()?.name ?? "";
 }
 
 // Tells whether there is a question, and says so where there is none.
@@ -74,11 +116,13 @@ function asked() {
 
 async function run() {
   const prompt = $("prompt").value;
-  if (abort || !asked() || !$("try-form").reportValidity()) return;
-  abort = new AbortController();
-  const back = busy();
+  if (abort || unready() || !asked() || !$("try-form").reportValidity()) return;
   // What is compared with comes first: then what the router picks can be held against it.
   const wanted = [...($("second").value ? [$("second").value] : []), $("first").value];
+  const missing = wanted.map(loading).find(Boolean);
+  if (missing) return say($("try-said"), missing);
+  abort = new AbortController();
+  const back = busy();
   const panes = wanted.map((lane, at) => pane(lane, at + 1));
   $("answers").replaceChildren(...panes.map((each) => each.card));
   $("legend").hidden = true;
@@ -90,7 +134,10 @@ async function run() {
     const [first, ...rest] = compared(answers);
     $("try-said").replaceChildren(el("strong", {}, first), ` ${rest.join(" ")}`);
   } catch (error) {
-    for (const { card, text } of panes) if (!text.textContent) card.remove();
+    for (const { card, text, how, whole } of panes) {
+      if (!text.textContent) card.remove();
+      else if (!whole) how.replaceChildren(el("p", { className: "soft" }, "Not complete."));
+    }
     say($("try-said"), error.name === "AbortError" ? "Stopped." : "That didn’t work: ");
     if (error.name !== "AbortError") $("try-said").append(el("span", { className: "error" }, error.message));
   } finally {
@@ -129,16 +176,19 @@ function pane(lane, number) {
 async function one(parts, prompt, lane) {
   const heard = (answer, more) => {
     say(parts.title, `Lane ${answer.lane}`);
-    say(parts.chosen, `${language(answer.language)}; ${because(answer.reason, answer.language)}`);
+    say(parts.chosen, chosen(answer.language, answer.reason));
     parts.text.append(more);
   };
   const answer = await generate({ prompt, lane, limit: Number($("length").value), signal: abort.signal, heard });
   heard(answer, "");
+  parts.whole = true;
   colour(parts, answer, lanes.get(answer.lane));
   if (answer.cut) parts.how.prepend(el("p", { className: "soft" }, CUT));
   const line = await during(measured(answer.id)); // the router's own figures, as everywhere on this page
-  Object.assign(answer, { rate: line?.rate ?? null, against: line?.against ?? null });
-  say(parts.speed, answer.rate ? `${decimal(answer.rate)} tokens a second` : "");
+  const { rate = null, against = null, duration = null } = line ?? {};
+  Object.assign(answer, { rate, against, duration });
+  const here = line || !answer.seen ? "" : `about ${decimal(answer.seen)} tokens a second, as they came here`;
+  say(parts.speed, rate ? `${decimal(rate)} tokens a second` : here);
   return answer;
 }
 
@@ -155,15 +205,23 @@ function compared(answers) {
     return [`${which} (${first.lane}): the difference of ${percent(Math.abs(ratio - 1))} is noise.`, same];
   }
   const than = drafts ? `lane ${first.lane}` : `no drafter (lane ${first.lane})`;
-  const sure = "That is one answer each; “Now” has what all of them gained, and how sure that is.";
-  return [`Lane ${second.lane} was ${times(ratio)} as fast as ${than}.`, same, sure];
+  const fast = `After the first token, lane ${second.lane} was ${times(ratio)} as fast as ${than}`;
+  return [`${fast}${inAll(first, second)}.`, same, hedge(1)];
+}
+
+// The whole times of two answers, which the reader waited for; with their tokens, where these differ.
+function inAll(first, second) {
+  if (first.duration === null || second.duration === null) return "";
+  const size = (answer) => (first.count === second.count ? "" : ` for ${count(answer.count, "token")}`);
+  const seconds = (answer) => `${decimal(answer.duration, 2)} s${size(answer)}`;
+  return `: ${seconds(second)} instead of ${seconds(first)} in all`;
 }
 
 // What an answer gained that was compared with nothing here, if there were others close to it in time.
 function alone({ against, language: tag }) {
   if (!against?.times) return [];
   const others = `${count(against.answers, "answer")} without a drafter in ${language(tag)} before it`;
-  return [`It came ${times(against.times)} as fast as ${others}.`];
+  return [`After the first token it came ${times(against.times)} as fast as ${others}.`, hedge(against.answers)];
 }
 
 async function route(payload, lane) {

@@ -11,6 +11,18 @@ export const percent = (share) => `${decimal(share * 100)}\u00a0%`;
 export const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
 export const count = (number, one, many = `${one}s`) => `${whole(number)} ${number === 1 ? one : many}`;
 
+export const SURE = 3; // answers below which what they are compared with is only about right
+const FEW = "so that may be chance; “Now” has what all of them gained, and how sure that is.";
+
+// How sure a comparison of one answer with so many others is; nothing where these are enough.
+export function hedge(answers) {
+  if (answers >= SURE) return "";
+  return answers === 1 ? `That is one answer each, ${FEW}` : `That is one answer beside ${whole(answers)}, ${FEW}`;
+}
+
+export const LOADING =
+  "an engine takes one to three minutes to load on a machine without a GPU, up to fifteen on a box";
+
 // A span of time that ended now: "9 minutes ago".
 export function ago(seconds) {
   for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
@@ -20,7 +32,7 @@ export function ago(seconds) {
 }
 
 export function language(tag) {
-  if (tag === "und") return "can’t tell";
+  if (tag === "und") return "an unclear language";
   try {
     return tongues.of(tag) ?? tag;
   } catch {
@@ -47,8 +59,14 @@ const REASONS = {
 // Why a lane was chosen for a request in a language.
 export function because(reason, tag) {
   if (reason !== "default") return REASONS[reason] ?? reason;
-  const what = tag === "und" ? "this language" : language(tag);
-  return `${what} was not measured here yet, so it gets the lane that is set for such languages`;
+  if (tag === "und") return "language unclear, so it gets the lane set for that";
+  return `${language(tag)} was not measured here yet, so it gets the lane that is set for such languages`;
+}
+
+// The same, with the language before it where that says more.
+export function chosen(tag, reason) {
+  const why = because(reason, tag);
+  return reason === "default" ? why : `${language(tag)}; ${why}`;
 }
 
 const ENDS = {
@@ -65,9 +83,11 @@ const METHODS = {
   eagle3: "EAGLE-3: a small network that was trained later reads the model’s inner state and guesses ahead",
 };
 
+// What a lane does, to stand beside its name, which often is the method's.
 export function drafter(lane) {
   if (!lane.method) return "no drafter, one token a step";
-  return `${lane.method} drafter, guesses ${count(lane.draft_tokens, "token")} a step`;
+  const guesses = `guesses ${count(lane.draft_tokens, "token")} a step`;
+  return lane.name === lane.method ? guesses : `${lane.method} drafter, ${guesses}`;
 }
 export const method = (lane) => METHODS[lane.method] ?? "";
 export const named = (lane) => (lane.method ? lane.name : `no drafter (${lane.name})`);

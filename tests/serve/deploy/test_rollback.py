@@ -1,5 +1,6 @@
 """Pins and locks go back to what they were before their last change, by a real history."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -69,6 +70,24 @@ def test_what_was_staged_goes_too(history: Path) -> None:
     subprocess.run([*git, "add", "-A"], check=True)
     rollback(history)
     assert subprocess.run([*git, "status", "--porcelain"], check=True, capture_output=True).stdout == b""
+
+
+def resolve(history: Path) -> None:
+    pins = history / PINS
+    pins.write_text(re.sub(r'digest = "unresolved"', f'digest = "sha256:{"0" * 64}"', pins.read_text()))
+
+
+def test_a_version_in_which_less_was_resolved_is_passed_over(history: Path) -> None:
+    """Else an upgrade that resolved what a clone hasn't would be taken back to what can't be built."""
+    resolve(history)
+    commit(history, "resolved")
+    with pytest.raises(ConfigError, match="could be built; 2 older ones lack pins or are less resolved"):
+        rollback(history)
+    assert 'digest = "unresolved' not in (history / PINS).read_text()
+    change(history / PINS, '"0.34.0"', '"0.35.0"')
+    commit(history, "newer still")
+    assert rollback(history)[1] == [str(PINS)]
+    assert pinning.load(history / PINS).get("packages", "vllm").value == "0.34.0"
 
 
 def test_pins_without_a_past_stay_as_they_are(history: Path) -> None:

@@ -170,3 +170,19 @@ def test_the_intervals_reach_is_students() -> None:
         assert span is not None
         assert span.high is not None
         assert math.log(span.high / span.value) == pytest.approx(2.13 * 5**-0.5 / mean)
+
+
+def test_the_tables_rates_stand_beside_measured_ones_only_on_their_scale() -> None:
+    listed = {"mtp": Candidate("mtp", 2.5, 90.0), "body": Candidate("body", None, 60.0)}
+    bare, drafted = ("zh", "body"), ("zh", "mtp")
+    assert gains.scale_of("zh", LANES, {}, listed) == 1.0
+    assert gains.rate(Sums(), listed["mtp"]) == gains.Span(90.0, source="table")
+    half = gains.scale_of("zh", LANES, {bare: sums(30.0, lane="body")}, listed)
+    assert gains.rate(Sums(), listed["mtp"], half) == gains.Span(45.0, source="scaled")
+    third = gains.scale_of("zh", LANES, {drafted: sums(30.0)}, listed)
+    assert gains.rate(Sums(), listed["body"], third) == gains.Span(20.0, source="scaled")
+    both = {bare: sums(30.0, lane="body"), drafted: sums(30.0)}
+    assert gains.scale_of("zh", LANES[::-1], both, listed) == 0.5  # the one without a drafter says it
+    unknown = gains.scale_of("zh", LANES, {drafted: sums(30.0)}, {"mtp": Candidate("mtp"), "body": listed["body"]})
+    assert unknown is None
+    assert gains.rate(Sums(), listed["body"], unknown) is None

@@ -25,6 +25,7 @@ from serve.ledger.store import keep, opened
 from serve.metrics import Metrics, breaker_open, engine_up
 from serve.otel import Traces, exported
 from serve.page import memory, routes, screen
+from serve.page.cells import Rows
 from serve.page.holdings import Holdings
 from serve.page.live import Live
 from serve.page.routes import Page
@@ -257,7 +258,7 @@ def _shown(
         holding=holdings.last,
         learner=learner,
     )
-    live = Live(view, functools.partial(screen.state, sources), holdings.follow)
+    live = Live(view, functools.partial(screen.state, sources, Rows(sources)), holdings.follow)
     application.state.page = Page(sources, live, secure=settings.behind_tls or settings.tls_cert_file is not None)
     application.include_router(routes.router)
     return live.close

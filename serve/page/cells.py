@@ -1,7 +1,7 @@
 """What the page is told of languages: each on each lane, and on a click all that is known of one of them."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from serve.page import gains
 from serve.page.dialect import expected, rounded, span
@@ -14,9 +14,42 @@ _CELLS = 12
 """Cells of a language that the page lists, those with most requests first."""
 
 
-def languages(sources: Sources) -> list[dict[str, Any]]:
-    """Describe every language on every lane, and which lane a request in it would get now."""
-    return [_language(sources, language) for language in gains.languages(sources.view.sums, sources.table)]
+class Rows:
+    """Every language on every lane. What was measured in one is described anew only after a request in it."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._known: dict[str, _Row] = {}
+
+    def now(self) -> list[dict[str, Any]]:
+        """Describe every language, with the lane that a request in it would get now."""
+        sources, ready = self._sources, self._sources.ready()
+        requests: Counter[str] = Counter()
+        for (language, _), sums in sources.view.sums.items():
+            requests[language] += sums.requests
+        listed = gains.languages(sources.view.sums, sources.table)
+        return [self._row(language, requests[language], ready) for language in listed]
+
+    def _row(self, language: str, requests: int, ready: dict[str, str]) -> dict[str, Any]:
+        row = self._known.get(language)
+        if row is None or row.requests != requests:
+            row = self._known[language] = _row(self._sources, language, requests)
+        # Load, the ledger and what is ready move without any request of this language.
+        return {"language": language, "next": _next(self._sources, row.asked, ready), "cells": row.cells}
+
+
+class _Row(NamedTuple):
+    """A language as it was after so many requests: what is asked most in it, and its lanes as they are told."""
+
+    requests: int
+    asked: Cell
+    cells: dict[str, dict[str, Any]]
+
+
+def _row(sources: Sources, language: str, requests: int) -> _Row:
+    counts = _counts(sources, language).most_common(1)
+    asked = counts[0][0] if counts else Cell(language, "prose", "chat", False)
+    return _Row(requests, asked, {lane.name: _cell(sources, language, lane.name) for lane in sources.view.lanes})
 
 
 def cell(sources: Sources, language: str, lane: str) -> dict[str, Any] | None:
@@ -45,11 +78,6 @@ def cell(sources: Sources, language: str, lane: str) -> dict[str, Any] | None:
     }
 
 
-def _language(sources: Sources, language: str) -> dict[str, Any]:
-    cells = {lane.name: _cell(sources, language, lane.name) for lane in sources.view.lanes}
-    return {"language": language, "next": _next(sources, language), "cells": cells}
-
-
 def _cell(sources: Sources, language: str, lane: str) -> dict[str, Any]:
     seen, lanes = sources.view.sums, sources.view.lanes
     sums, listed = seen.get((language, lane), Sums()), gains.tabled(language, sources.table)
@@ -67,13 +95,10 @@ def _cell(sources: Sources, language: str, lane: str) -> dict[str, Any]:
     }
 
 
-def _next(sources: Sources, language: str) -> str | None:
-    """Name the lane that a chat in a language would get now, of the task that is asked most; None where none is up."""
-    ready = sources.ready()
+def _next(sources: Sources, asked: Cell, ready: dict[str, str]) -> str | None:
+    """Name the lane that a request of a cell would get now; None where no lane is up."""
     if not ready:
         return None
-    known = _counts(sources, language).most_common(1)
-    asked = known[0][0] if known else Cell(language, "prose", "chat", False)
     decision = choose(asked, sources.table, sources.view.lanes, ready, Wish())
     if sources.learner:
         decision = sources.learner.explain(asked, decision, ready, None)
@@ -82,8 +107,8 @@ def _next(sources: Sources, language: str) -> str | None:
 
 def _counts(sources: Sources, language: str) -> Counter[Cell]:
     counts: Counter[Cell] = Counter()
-    for (tag, _), sums in sources.view.sums.items():
-        if tag == language:
+    for lane in sources.view.lanes:
+        if sums := sources.view.sums.get((language, lane.name)):
             counts.update(sums.cells)
     return counts
 

@@ -136,7 +136,7 @@ def speedup(yardstick: Yardstick, seen: Seen, lanes: Sequence[Lane], table: Tabl
         return _expected(seen, lanes, table)
     if not picked.answers:
         return None
-    found = ((language, body_of(language, lanes, seen)) for language, _ in seen)
+    found = ((language, body_of(language, lanes, seen)) for language in {language for language, _ in seen})
     spreads = {
         language: body.error * math.sqrt(body.timed) for language, body in found if body and body.error is not None
     }

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from serve.ledger.learner import Learner
-from serve.page import cells, gains
+from serve.page import gains
+from serve.page.cells import Rows
 from serve.page.dialect import expected, rounded, span
 from serve.page.sources import Sources
 from serve.page.view import BUCKET, Noticed
@@ -14,15 +15,17 @@ from serve.proxy.upstream import Upstream
 from serve.routing.guard import PROMISED
 from serve.routing.lane import Lane, engine_name
 
-_GUARDED = 3
-"""Cells that the guard's account lists, those that lost most first."""
+_ASKED = 200
+"""Cells that the guard is asked for what it bars, those that lost most first: each takes 10 to 20 us of an event."""
+_BARRED, _OTHERS = 12, 3
+"""Cells that the guard's account lists: those where something is barred now, and others that lost most."""
 SIMULATED = "simulated"
 """What the version of an engine that `polydraft sim` makes ends with."""
 DEMO = "polydraft-demo"
 """The name that the demo's model is served by, which knows little but its own questions."""
 
 
-def state(sources: Sources) -> dict[str, Any]:
+def state(sources: Sources, rows: Rows) -> dict[str, Any]:
     """Describe now: engines, lanes, speed, languages. Rates are tokens a second, times seconds since 1970."""
     view, now = sources.view, sources.view.clock()
     speed, minute = view.speed(now), view.minute.tokens(now)
@@ -41,7 +44,7 @@ def state(sources: Sources) -> dict[str, Any]:
         "engines": [_engine(sources, url) for url in sources.upstreams],
         "lanes": [_lane(sources, lane, minute) for lane in view.lanes],
         "speed": [[at, *(round(tokens.get(lane.name, 0) / BUCKET, 2) for lane in view.lanes)] for at, tokens in speed],
-        "languages": cells.languages(sources),
+        "languages": rows.now(),
         "drifts": [_drift(noticed) for noticed in view.drifts],
         "guard": _guard(sources.learner, sources) if sources.learner else None,
         "memory": memory and asdict(memory),
@@ -110,13 +113,22 @@ def _lane(sources: Sources, lane: Lane, minute: Mapping[str, int]) -> dict[str, 
 
 
 def _guard(learner: Learner, sources: Sources) -> dict[str, Any]:
-    """Say what share of their time requests may lose to drafters, where most was lost, and what is barred there now."""
-    bodies, ready = gains.bodies(sources.view.lanes), sources.ready()
-    worst = sorted(learner.lost().items(), key=lambda each: -each[1][1])[:_GUARDED]
-    described = []
-    for known, (requests, lost) in worst:
-        estimates, barred = learner.barred(known, ready)
-        described.append(
+    """Say what share of their time requests may lose to drafters, what is barred now, and where most was lost.
+
+    A drafter may be barred where none lost anything yet, so that every cell is asked for, as far as `asked` says.
+    """
+    ready = sources.ready()
+    guarded = sorted(learner.lost().items(), key=lambda each: -each[1][1])
+    asked = [(known, lost, *learner.barred(known, ready)) for known, lost in guarded[:_ASKED]]
+    barring = [each for each in asked if each[3]]
+    others = [each for each in asked if not each[3]]
+    bodies = gains.bodies(sources.view.lanes)
+    return {
+        "allowed": PROMISED,
+        "guarded": len(guarded),
+        "asked": len(asked),
+        "barring": len(barring),
+        "cells": [
             {
                 "language": known.language,
                 "task": known.task,
@@ -125,8 +137,9 @@ def _guard(learner: Learner, sources: Sources) -> dict[str, Any]:
                 "barred": [expected(each) for each in estimates if each.lane in barred],
                 "bare": next((expected(each) for each in estimates if each.lane in bodies), None),
             }
-        )
-    return {"allowed": PROMISED, "cells": described}
+            for known, (requests, lost), estimates, barred in barring[:_BARRED] + others[:_OTHERS]
+        ],
+    }
 
 
 def _drift(noticed: Noticed) -> dict[str, Any]:

@@ -69,6 +69,29 @@ def test_says_what_an_engine_holds_beside_the_plan(
     assert width == (pytest.approx(share, abs=0.01) if share else None)
 
 
+@pytest.mark.parametrize(
+    ("exploration", "said"),
+    [
+        (0.02, "learned here; up to 2.0\xa0% of the time goes into trying other lanes"),
+        (0, "learned here; up to 0.0\xa0% of the time goes into trying other lanes: nothing is tried now"),
+    ],
+)
+def test_says_how_much_goes_into_tries(
+    browser: Browser, loop: Loop, body: Engine, exploration: float, said: str
+) -> None:
+    with double.router(loop, double.settings((lanes(body, body)[0],))) as url:
+        page = browser.new_page(bypass_csp=True, locale="en-GB")
+        page.route("**/v1/live", lambda route: route.abort())
+        page.goto(url)
+        page.evaluate(
+            """async (state) => (await import("/page/engines.js")).engines(state)""",
+            {"engines": [], "memory": None, "policy": "apply", "exploration": exploration},
+        )
+        shown = page.locator("#machine").text_content() or ""
+        page.close()
+    assert shown.endswith(said)
+
+
 def test_where_a_tables_figures_are_from_is_a_link_if_it_is_an_address(
     page: Page, loop: Loop, body: Engine, mtp: Engine
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from serve.page import live
 from serve.security import keyfile, keys
@@ -141,6 +141,156 @@ def test_comes_back_after_a_restart_of_the_router(page: Page, loop: Loop, body: 
         until(lambda: httpx2.get(f"{url}/readyz").status_code == 200)
         ask(page, FRAGT)
         expect(page.locator("#rows tr")).to_have_count(1)
+
+
+def test_after_a_restart_with_keys_the_page_asks_again_and_says_nothing_of_the_connection(
+    page: Page, loop: Loop, body: Engine, mtp: Engine, tmp_path: Path
+) -> None:
+    key = keys.mint()
+    keyfile.add(tmp_path / "keys", keys.made("alice", key))
+    wanted = double.settings(lanes(body, mtp), TABLE, keys_file=tmp_path / "keys")
+    with double.router(loop, wanted) as url:
+        page.goto(url)
+        page.get_by_label("API key").fill(key)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#status")).to_have_text("live")
+    expect(page.locator("#status")).to_have_class("lost", timeout=10_000)
+    with double.router(loop, wanted, port=int(url.rpartition(":")[2])):
+        expect(page.get_by_label("API key")).to_be_focused(timeout=15_000)
+        expect(page.locator("#status")).to_have_text("not logged in")
+        expect(page.locator("#status")).to_have_class("")
+        page.wait_for_timeout(2500)  # longer than the browser, and then the page, wait before they ask again
+        expect(page.locator("#status")).to_have_text("not logged in")
+        page.get_by_label("API key").fill(key)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#status")).to_have_text("live")
+
+
+HIDEABLE = """
+let hidden = false;
+Object.defineProperty(document, "hidden", {get: () => hidden});
+window.hide = (value) => { hidden = value; document.dispatchEvent(new Event("visibilitychange")); };
+"""
+
+
+def test_pages_that_nobody_sees_leave_the_browser_its_connections(context: BrowserContext, url: str) -> None:
+    context.add_init_script(HIDEABLE)
+    pages = [context.new_page() for _ in range(8)]  # a browser opens six connections to one place
+    for each in pages:
+        each.goto(url, timeout=10_000)
+        expect(each.locator("#status")).to_have_text("live")
+        if each is not pages[-1]:
+            each.evaluate("hide(true)")
+    httpx2.post(f"{url}/v1/chat/completions", json={"messages": [{"role": "user", "content": FRAGT}]})
+    expect(pages[-1].locator("#rows tr")).to_have_count(1)
+    expect(pages[0].locator("#rows tr")).to_have_count(0)
+    pages[0].evaluate("hide(false)")
+    expect(pages[0].locator("#rows tr")).to_have_count(1)
+    expect(pages[0].locator("#status")).to_have_text("live")
+
+
+def test_an_answer_that_ends_while_nobody_looks_has_its_speed_all_the_same(context: BrowserContext, url: str) -> None:
+    context.add_init_script(HIDEABLE)
+    page = context.new_page()
+    page.goto(url)
+    expect(page.locator("#status")).to_have_text("live")
+    page.evaluate("hide(true)")
+    ask(page, FRAGT, second="body")
+    expect(page.locator("#try-said")).to_contain_text("as fast as no drafter")
+
+
+def test_of_two_clicks_the_dialog_shows_the_second_whichever_answer_comes_first(page: Page, url: str) -> None:
+    page.goto(url)
+    ask(page, FRAGT)
+    held: list[Route] = []
+    page.route("**/v1/live/cells/**", lambda route: held.append(route))
+    with page.expect_request("**/v1/live/cells/**"):
+        page.locator('[data-cell="zh-Hans mtp"]').click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Why lane mtp for request 1").click()
+    expect(page.get_by_role("dialog")).to_contain_text("What came of it")
+    with page.expect_response("**/v1/live/cells/**"):
+        held[0].continue_()
+    page.wait_for_timeout(500)
+    expect(page.get_by_role("dialog")).to_contain_text("What came of it")
+
+
+COUNTED = """
+window.watching = {listeners: 0, observers: 0};
+const count = (prototype, name, what, by) => {
+  const before = prototype[name];
+  prototype[name] = function (...given) {
+    if (what === "observers" || this instanceof MediaQueryList) window.watching[what] += by;
+    return before.apply(this, given);
+  };
+};
+count(EventTarget.prototype, "addEventListener", "listeners", 1);
+count(EventTarget.prototype, "removeEventListener", "listeners", -1);
+count(ResizeObserver.prototype, "observe", "observers", 1);
+count(ResizeObserver.prototype, "disconnect", "observers", -1);
+"""
+
+
+def test_charts_of_a_closed_dialog_watch_nothing_any_more(page: Page, url: str) -> None:
+    page.add_init_script(COUNTED)
+    page.goto(url)
+    ask(page, FRAGT)
+    before = page.evaluate("({...window.watching})")
+    for _ in range(3):
+        page.locator('[data-cell="zh-Hans mtp"]').click()
+        expect(page.get_by_role("dialog").locator("canvas")).to_have_count(2)
+        assert page.evaluate("window.watching.observers") == before["observers"] + 2
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()
+    assert page.evaluate("window.watching") == before
+
+
+def test_an_open_table_of_a_chart_is_written_anew_only_for_a_new_line(page: Page, url: str) -> None:
+    page.goto(url)
+    page.locator("#speed summary").click()
+    expect(page.locator("#speed tbody tr")).not_to_have_count(0)
+    page.evaluate(
+        """() => {
+            window.written = 0;
+            const region = document.querySelector("#speed .scroll");
+            new MutationObserver(() => { window.written += 1; }).observe(region, {childList: true});
+        }"""
+    )
+    page.wait_for_timeout(3500)  # three events come, and one line every five seconds
+    assert page.evaluate("window.written") <= 1
+
+
+def test_a_gain_that_may_be_none_has_no_colour(browser: Browser, url: str) -> None:
+    page = browser.new_page(bypass_csp=True, locale="en-GB")
+    page.route("**/v1/live", lambda route: route.abort())  # the router's own state would come in between
+    page.goto(url)
+    spans = [(1.3, 0.9, 1.8), (1.3, 1.1, 1.5), (0.7, 0.6, 0.8), (1.3, None, None)]
+    counts = {"requests": 9, "refused": 0, "aborted": 0, "failed": 0, "measured": 9, "length": None, "rate": None}
+    found = page.evaluate(
+        """async (state) => {
+            (await import("/page/languages.js")).languages(state);
+            return [...document.querySelectorAll("#heat [data-cell]")].map((cell) => cell.className);
+        }""",
+        {
+            "lanes": [{"name": "mtp", "method": "mtp", "draft_tokens": 2}],
+            "languages": [
+                {
+                    "language": language,
+                    "next": "body",
+                    "cells": {
+                        "mtp": {
+                            **counts,
+                            "gain": {"value": value, "low": low, "high": high, "answers": 9, "source": "measured"},
+                        }
+                    },
+                }
+                for language, (value, low, high) in zip(("de", "en", "fr", "ru"), spans, strict=True)
+            ],
+        },
+    )
+    page.close()
+    assert found == ["", "up1", "down2", "up1"]
 
 
 def test_a_router_that_comes_back_with_other_lanes_is_shown_anew(

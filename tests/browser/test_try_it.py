@@ -156,6 +156,7 @@ def test_only_explaining_generates_nothing(page: Page, url: str, body: Engine, m
     page.goto(url)
     page.get_by_label("Ask something").fill(FRAGT)
     page.get_by_role("button", name="Only explain the choice").click()
+    expect(page.locator("#try-said")).to_have_text(re.compile(r"^To lane mtp: .*\.$"))
     expect(page.locator("#answers")).to_contain_text("To lane mtp: fastest for this language in the measured table.")
     page.get_by_text("Explain a whole payload (JSON)").click()
     page.get_by_label("Payload of any endpoint").fill("{not json")

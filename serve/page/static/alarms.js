@@ -22,16 +22,18 @@ function announce({ guard: guarded, drifts }) {
   known = now;
 }
 
-function guard({ allowed, cells }) {
+function guard({ allowed, guarded, asked, barring, cells }) {
   const lines = [`Guard: guesses that don’t pay may cost at most ${percent(allowed)} of the time.`];
-  const [worst] = cells;
+  const [worst] = cells.toSorted((one, other) => other.lost - one.lost);
   if (worst && worst.lost > 0) {
     const most = `${percent(worst.lost)} of the last ${whole(worst.requests)} requests’ tokens`;
     lines[0] += ` Most was lost in ${place(worst)}: ${most}.`;
   } else lines[0] += " Nothing was lost in any language.";
+  const where = asked < guarded ? ` in the ${whole(asked)} of ${whole(guarded)} places where most was lost` : "";
+  if (!barring) lines[0] += ` No drafter is barred now${where}.`;
   const bars = cells.filter((cell) => cell.barred.length);
-  if (!bars.length) lines[0] += " No drafter is barred now.";
-  return [...lines, ...bars.map(barred)];
+  const more = barring - bars.length;
+  return [...lines, ...bars.map(barred), ...(more ? [`Drafters are barred now in ${whole(more)} more places.`] : [])];
 }
 
 function barred(cell) {

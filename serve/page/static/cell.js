@@ -2,7 +2,7 @@
 
 import { el, linked, table } from "./dom.js";
 import { Chart } from "./chart.js";
-import { open } from "./detail.js";
+import { open, whenGone } from "./detail.js";
 import { fetched } from "./session.js";
 import { because, count, decimal, language, percent, task, times, whole } from "./words.js";
 
@@ -98,7 +98,11 @@ function history(cell, lane) {
   return columns.flatMap(([column, name]) => {
     const place = el("div");
     const shown = [0, column].map((at) => cell.history.map((row) => row[at]));
-    queueMicrotask(() => new Chart(place, `The last requests: ${name}`, [name], name).show(shown));
+    queueMicrotask(() => {
+      const chart = new Chart(place, `The last requests: ${name}`, [name], name);
+      whenGone(() => chart.close());
+      chart.show(shown);
+    });
     return [el("h3", {}, `The last requests: ${name}`), place];
   });
 }

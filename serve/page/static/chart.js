@@ -19,8 +19,16 @@ export class Chart {
     const key = el("ul", { className: "row", ariaLabel: "Lines" }, ...lines);
     place.replaceChildren(key, this.canvas, this.details);
     this.details.addEventListener("toggle", () => this.tabulate());
-    dark.addEventListener("change", () => this.draw());
-    new ResizeObserver(() => this.plot?.setSize({ width: this.canvas.clientWidth, height: 200 })).observe(this.canvas);
+    this.redraw = () => this.draw();
+    dark.addEventListener("change", this.redraw);
+    this.sized = new ResizeObserver(() => this.plot?.setSize({ width: this.canvas.clientWidth, height: 200 }));
+    this.sized.observe(this.canvas);
+  }
+
+  close() {
+    dark.removeEventListener("change", this.redraw);
+    this.sized.disconnect();
+    this.plot?.destroy();
   }
 
   // Columns: seconds since 1970, then one of numbers for each name.
@@ -63,7 +71,9 @@ export class Chart {
   }
 
   tabulate() {
-    if (!this.details.open || !this.columns) return;
+    const last = this.columns?.[0].at(-1);
+    if (!this.details.open || !this.columns || last === this.tabled) return;
+    this.tabled = last; // who reads or selects in it isn't disturbed until there is a new line
     const numbers = (row) => this.names.map((_, line) => decimal(this.columns[line + 1][row]));
     const rows = this.columns[0].map((at, row) => [clock(at), ...numbers(row)]);
     this.rows.replaceChildren(table(`${this.label} (${this.unit})`, ["Time", ...this.names], rows.reverse()));

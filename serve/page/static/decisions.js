@@ -60,7 +60,10 @@ export function measured(id) {
   if (lately.has(id)) return Promise.resolve(lately.get(id));
   return new Promise((resolve) => {
     waiting.set(id, resolve);
-    setTimeout(() => resolve(null), PATIENCE);
+    setTimeout(() => {
+      waiting.delete(id);
+      resolve(null);
+    }, PATIENCE);
   });
 }
 

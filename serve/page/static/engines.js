@@ -80,7 +80,8 @@ function machine({ total, used }) {
 }
 
 function policy(state) {
-  const tries = `up to ${percent(state.exploration)} of the time goes into trying other lanes`;
+  const none = state.exploration ? "" : ": nothing is tried now";
+  const tries = `up to ${percent(state.exploration)} of the time goes into trying other lanes${none}`;
   const policies = {
     static: "What decides: the table of what was measured on this kind of box",
     observe: "What decides: the table; what was learned is only noted",

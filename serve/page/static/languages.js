@@ -35,6 +35,7 @@ export function prepare() {
     "Against no drafter in the same language:",
     swatch("down2", "much slower"),
     swatch("down1", "slower"),
+    swatch("even", "no sure difference"),
     swatch("up1", "faster"),
     swatch("up2", "1.5×"),
     swatch("up3", "2× and more"),
@@ -113,7 +114,9 @@ function fill(parts, row, lane) {
 
 function shade(cell, lane) {
   if (measure !== "gain" || !lane.method || !cell.gain) return "";
-  return STEPS.find(([from]) => cell.gain.value >= from)[1];
+  const { value, low, high } = cell.gain;
+  if (low !== null && low <= 1 && high >= 1) return ""; // it may be as fast as without
+  return STEPS.find(([from]) => value >= from)[1];
 }
 
 function range(cell, span, lane, write) {

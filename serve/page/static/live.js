@@ -1,4 +1,6 @@
 // The stream of what is new. A browser comes back by itself when the router restarts; where it gives up, we ask again.
+//
+// A page that nobody sees has none: a browser opens six connections to a router at most, for all of its tabs together.
 
 import { $, say } from "./dom.js";
 import { allowed } from "./session.js";
@@ -10,6 +12,8 @@ const FULL = 503;
 
 let source = null;
 let heard = null;
+let reopen = null; // begins to listen; null where nobody is logged in
+let awaited = 0; // how many wait for something of the stream, seen or not
 
 function status(text, lost) {
   say($("status"), text);
@@ -17,7 +21,9 @@ function status(text, lost) {
 }
 
 export function listen(show, logIn) {
-  source?.close();
+  close();
+  reopen = () => listen(show, logIn);
+  if (document.hidden && !awaited) return;
   const own = new EventSource("/v1/live");
   source = own;
   own.onmessage = (event) => {
@@ -29,14 +35,45 @@ export function listen(show, logIn) {
     if (own.readyState !== EventSource.CLOSED) return status("no connection to the router, trying again …", true);
     own.onerror = null;
     return setTimeout(async () => {
-      if (own === source) await again(show, logIn);
+      if (own === source) await again(own, show, logIn);
     }, AGAIN);
   };
 }
 
+// Ends the stream until somebody listens again.
+export function hush() {
+  close();
+  reopen = null;
+}
+
+// Waits for something that the stream brings, for which it is open in a hidden page too.
+export async function during(promise) {
+  awaited += 1;
+  attend();
+  try {
+    return await promise;
+  } finally {
+    awaited -= 1;
+    attend();
+  }
+}
+
+function close() {
+  source?.close();
+  source = heard = null;
+}
+
+function attend() {
+  if (document.hidden && !awaited) return close();
+  if (source || !reopen) return undefined;
+  status("connecting …", false);
+  return reopen();
+}
+
 // The browser has given up: says why, and goes on as soon as that can be.
-async function again(show, logIn) {
+async function again(own, show, logIn) {
   const may = await allowed();
+  if (own !== source) return undefined; // hidden, or logged out, in the meantime
   if (may === false) return logIn();
   if (may === null) status("no connection to the router, trying again …", true);
   else if (await full()) status("as many pages are open as may be: close one elsewhere; trying again …", true);
@@ -50,6 +87,8 @@ async function full() {
     return false;
   }
 }
+
+document.addEventListener("visibilitychange", attend);
 
 setInterval(() => {
   const stale = source?.readyState === EventSource.OPEN && heard !== null && Date.now() - heard > LATE;

@@ -5,9 +5,9 @@ import * as detail from "./detail.js";
 import * as heat from "./languages.js";
 import * as trying from "./tryit.js";
 import { decisions } from "./decisions.js";
-import { listen } from "./live.js";
+import { hush, listen } from "./live.js";
 import { now } from "./now.js";
-import { allowed, ask, leave } from "./session.js";
+import * as session from "./session.js";
 
 const SEEN = "polydraft.introduced";
 
@@ -26,7 +26,7 @@ function show(state) {
 
 function begin() {
   $("board").hidden = false;
-  listen(show, () => ask(begin));
+  listen(show, session.ask);
 }
 
 // Whether the introduction was read; a browser may forbid to know, and then it is shown every time.
@@ -56,15 +56,13 @@ introduce();
 detail.prepare();
 heat.prepare();
 trying.prepare();
-$("leave").addEventListener("click", leave);
+session.prepare(begin, hush);
+$("leave").addEventListener("click", session.leave);
 
 async function start() {
-  const may = await allowed();
+  const may = await session.allowed();
   if (may === null) setTimeout(start, 2000);
   else if (may) begin();
-  else {
-    say($("status"), "not logged in");
-    ask(begin);
-  }
+  else session.ask();
 }
 start();

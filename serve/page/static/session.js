@@ -3,7 +3,13 @@
 import { $, say } from "./dom.js";
 
 const LOST = "The router stopped or can’t be reached; this page goes on as soon as it is back.";
-let begin = () => {};
+let begin = null; // goes on once somebody is logged in
+let end = null; // stops what goes on without
+
+export function prepare(beginning, ending) {
+  begin = beginning;
+  end = ending;
+}
 
 // Waits for something of the network's; what browsers call a failure of it is said in words that mean something.
 export async function reached(waiting) {
@@ -32,7 +38,7 @@ export async function fetched(url, options = {}) {
   const answer = await reached(fetch(url, options));
   if (answer.ok) return answer;
   if (answer.status === 401) {
-    ask(begin);
+    ask();
     throw new Error("The session has ended. Log in again.");
   }
   throw new Error(await refusal(answer));
@@ -46,8 +52,10 @@ async function refusal(answer) {
   }
 }
 
-export function ask(proceed) {
-  begin = proceed;
+export function ask() {
+  end();
+  say($("status"), "not logged in");
+  $("status").className = "";
   $("detail").close();
   $("login").hidden = false;
   $("board").hidden = true;
@@ -64,7 +72,7 @@ export function ask(proceed) {
       if (!answer.ok) throw new Error(await refusal(answer));
       $("login").hidden = true;
       $("leave").hidden = false;
-      proceed();
+      begin();
     } catch (error) {
       say($("login-error"), error.message);
       $("key").focus();

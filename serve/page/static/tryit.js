@@ -5,6 +5,7 @@ import { generate } from "./asking.js";
 import { choice } from "./choice.js";
 import { colour } from "./colours.js";
 import { measured } from "./decisions.js";
+import { during } from "./live.js";
 import { fetched } from "./session.js";
 import { LOADING, because, chosen, count, decimal, hedge, language, named, percent, task, times } from "./words.js";
 
@@ -183,7 +184,7 @@ async function one(parts, prompt, lane) {
   parts.whole = true;
   colour(parts, answer, lanes.get(answer.lane));
   if (answer.cut) parts.how.prepend(el("p", { className: "soft" }, CUT));
-  const line = await measured(answer.id); // the router's own figures, as everywhere on this page
+  const line = await during(measured(answer.id)); // the router's own figures, as everywhere on this page
   const { rate = null, against = null, duration = null } = line ?? {};
   Object.assign(answer, { rate, against, duration });
   const here = line || !answer.seen ? "" : `about ${decimal(answer.seen)} tokens a second, as they came here`;
@@ -233,9 +234,10 @@ async function route(payload, lane) {
     const found = await (await fetched("/v1/route", { method: "POST", headers, body: payload })).json();
     const what = `${language(found.language)}, ${task(found.task)}${found.thinking ? ", thinking first" : ""}`;
     const why = because(found.reason, found.language);
+    say($("try-said"), `To lane ${found.lane}: ${why}.`);
     const told = `To lane ${found.lane}: ${why}. The answer is expected in: ${what}. Nothing was generated.`;
     card.append(el("p", {}, told), choice(found));
   } catch (error) {
-    card.append(el("p", { className: "error" }, error.message));
+    card.append(el("p", { className: "error", role: "alert" }, error.message));
   }
 }

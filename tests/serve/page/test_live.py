@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import json
 import threading
@@ -238,6 +239,15 @@ def test_the_page_is_small_and_asks_for_nothing_from_elsewhere() -> None:
         assert not any(
             word in text for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "://")
         )
+
+
+def test_what_others_wrote_is_shipped_as_they_published_it() -> None:
+    shipped = files.load()
+    published = {
+        "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+        "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+    }  # of the package uplot 1.6.32, dist/
+    assert {name: hashlib.sha256(shipped[name].content).hexdigest() for name in published} == published
 
 
 def test_only_so_many_pages_may_be_open(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ from hypothesis import settings
 
 from tests import docker_engine
 from tests.serve import double
+from tests.stack.one_engine import served  # noqa: F401  # one for all folders, since a start takes a minute
+from tests.stack.running import stack  # noqa: F401  # the same
 
 # A shell has what it starts in the background ignore Ctrl-C, which all below inherit; and some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SHOTS
 from tests.serve.double import metric
-from tests.stack.conftest import Stack, stack  # noqa: F401  # the same running stack as the tests of the whole product
+from tests.stack.running import Stack
 
 pytestmark = pytest.mark.engine
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.engine
 )
 def test_a_real_answer_is_coloured_as_the_engine_counted_it(
     page: Page,
-    stack: Stack,  # noqa: F811
+    stack: Stack,
     prompt: str,
     language: str,
     lane: str,

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 import yaml
 
-from tests.stack.conftest import free_port
+from tests.stack.running import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "compose/prometheus/rules.yml"

@@ -21,7 +21,7 @@ import pytest
 from serve import __version__
 from tests.docker_engine import BASE, ROOT, docker, inspect
 from tests.serve.double import metric
-from tests.stack.conftest import VLLM, free_port
+from tests.stack.running import VLLM, free_port
 
 pytestmark = [pytest.mark.docker, pytest.mark.engine]
 

@@ -21,7 +21,7 @@ from serve.deploy.monitoring import ENGINE_ALIAS, ROUTER_ALIAS
 from serve.routing.lane import Lane
 from tests.compose.prometheus import CONFIG, DASHBOARDS, ROOT, RULES, ask, panels, program, rules, scraping, shown
 from tests.serve import double
-from tests.stack.conftest import free_port
+from tests.stack.running import free_port
 
 RULES_TEST = Path(__file__).with_name("rules_test.yml")
 COMPOSE = Path(sys.executable).with_name("docker-compose")

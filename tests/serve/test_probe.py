@@ -13,7 +13,7 @@ from serve.security import keyfile, keys
 from tests.serve import double
 from tests.serve.double import Engine, until
 from tests.serve.security.test_tls import certify
-from tests.stack.conftest import ROOT, free_port
+from tests.stack.running import ROOT, free_port
 
 
 def probed(port: int, *more: str) -> int:

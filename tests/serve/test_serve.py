@@ -13,7 +13,7 @@ import pytest
 
 from tests.serve import double
 from tests.serve.double import Engine, Exchange, until
-from tests.stack.conftest import free_port
+from tests.stack.running import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ import pytest
 from serve import up_commands
 from serve.deploy import images
 from serve.errors import ConfigError
-from tests.stack.conftest import ROOT, free_port
+from tests.stack.running import ROOT, free_port
 
 NO_SDK = "import sys; sys.modules['docker'] = None; from serve.__main__ import main; main()"
 

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import engine_environment
 from tests.serve.double import until
-from tests.stack.conftest import ROOT, START_LIMIT, VLLM, free_port
 from tests.stack.processes import all_ready, spawn, stop
+from tests.stack.running import ROOT, START_LIMIT, VLLM, free_port
 
 DRAFTER = {"method": "eagle3", "model": str(ROOT / "images/demo/gemma4-eagle3"), "num_speculative_tokens": 3}
 _BASE = [
@@ -62,3 +64,11 @@ def running(folder: Path) -> Iterator[Served]:
         yield Served(f"http://127.0.0.1:{port}", engine)
     finally:
         stop(children)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    if not VLLM.exists():
+        pytest.skip(f"no vLLM at {VLLM}: run `make setup`")
+    with running(tmp_path_factory.mktemp("one-engine")) as both:
+        yield both

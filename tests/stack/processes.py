@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.stack.conftest import ROOT
+from tests.stack.running import ROOT
 
 
 def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:

@@ -13,8 +13,8 @@ import openai
 import pydantic
 import pytest
 
-from tests.stack.conftest import ROOT
 from tests.stack.one_engine import Served
+from tests.stack.running import ROOT
 from tests.stack.test_fidelity import CALL, CLAUDES, QUESTION, SCHEMA, THOUGHT, TOOL
 
 pytestmark = pytest.mark.engine

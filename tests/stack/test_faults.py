@@ -23,9 +23,9 @@ from serve.deploy import profile as profiles
 from serve.deploy.engine_args import engine_environment
 from tests.serve.double import metric, until
 from tests.serve.faults.test_restart import Balancer, Process, rolled
-from tests.stack.conftest import START_LIMIT, VLLM, free_port
 from tests.stack.one_engine import PLAIN
 from tests.stack.processes import all_ready, spawn, stop
+from tests.stack.running import START_LIMIT, VLLM, free_port
 from tests.stack.test_fidelity import QUESTION, TURNS
 
 pytestmark = pytest.mark.engine
@@ -216,6 +216,7 @@ def test_an_engine_that_is_killed_raises_is_replaced_and_taken_back(pair: Pair, 
     replaced = pair.ask()
     assert (replaced.status_code, replaced.headers["x-polydraft-lane"]) == (200, "second")
     assert pair.held() == 0
+    until(lambda: not pair.lanes()["first"], 20)  # else it might count as ready until somebody looks
     assert pair.first.process
     stop([pair.first.process])
     pair.first.start()

@@ -19,8 +19,8 @@ import pytest
 from serve.deploy import profile as profiles
 from serve.deploy.engine_args import engine_environment
 from tests.serve.double import until
-from tests.stack.conftest import ROOT, START_LIMIT, VLLM, Stack, free_port, free_ports
 from tests.stack.processes import all_ready, spawn, stop
+from tests.stack.running import ROOT, START_LIMIT, VLLM, Stack, free_port, free_ports
 
 pytestmark = pytest.mark.engine
 

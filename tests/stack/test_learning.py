@@ -12,8 +12,8 @@ import pytest
 from serve.bench.prompts import DEMO, load
 from serve.deploy import profile as profiles
 from tests.serve.double import metric, until
-from tests.stack.conftest import Stack, free_port
 from tests.stack.processes import all_ready, spawn, stop
+from tests.stack.running import Stack, free_port
 
 pytestmark = pytest.mark.engine
 

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.compose.prometheus import ask, rules, scraping, shown
-from tests.stack.conftest import Stack
+from tests.stack.running import Stack
 
 pytestmark = pytest.mark.engine
 

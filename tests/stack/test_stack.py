@@ -14,7 +14,7 @@ import pytest
 from serve.bench.prompts import DEMO, load
 from serve.deploy import profile as profiles
 from tests.serve.double import metric, until
-from tests.stack.conftest import Stack
+from tests.stack.running import Stack
 
 pytestmark = pytest.mark.engine
 

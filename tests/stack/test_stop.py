@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.serve.double import until
-from tests.stack.conftest import ROOT, VLLM, free_port, free_ports, start
+from tests.stack.running import ROOT, VLLM, free_port, free_ports, start
 
 pytestmark = pytest.mark.engine
 

@@ -19,7 +19,7 @@ import pytest
 
 from serve.bench.results import SCHEMA
 from serve.bench.run import FILES
-from tests.stack.conftest import free_port
+from tests.stack.running import free_port
 
 SMALL = ("--languages", "en,zh-Hans", "--tasks", "prose,code")
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,14 +17,7 @@ from serve.errors import ConfigError
 from serve.security import keyfile, keys
 from tests.serve.double import until
 from tests.serve.security.test_tls import certify
-from tests.stack.conftest import ROOT, free_ports
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from tests.stack.running import ROOT, free_port, free_ports
 
 
 def test_engines_that_do_not_fit_are_never_started(tmp_path: Path) -> None:

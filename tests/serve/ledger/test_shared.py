@@ -22,7 +22,7 @@ from serve.routing.lesson import Lesson
 from tests.serve import double
 from tests.serve.ledger.test_sums import EN, HALF_LIFE, LANES, ZH, lesson
 from tests.serve.ledger.test_wiring import CHAT, learning, lessons
-from tests.stack.conftest import ROOT, free_port
+from tests.stack.running import ROOT, free_port
 
 COMMAND = shutil.which("valkey-server") or shutil.which("redis-server")
 KEY = "polydraft:ledger:1:demo"

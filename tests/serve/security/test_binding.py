@@ -20,7 +20,7 @@ from serve import __main__ as command_line
 from serve import server
 from serve.errors import ConfigError
 from tests.serve.double import until
-from tests.stack.conftest import ROOT, free_port
+from tests.stack.running import ROOT, free_port
 
 COMMAND = [sys.executable, "-m", "serve"]
 

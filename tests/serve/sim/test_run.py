@@ -13,7 +13,7 @@ import pytest
 
 from serve.bench.prompts import TASKS, load
 from serve.routing import cell, language
-from tests.stack.conftest import free_port
+from tests.stack.running import free_port
 
 
 def sim(*arguments: str) -> subprocess.CompletedProcess[str]:

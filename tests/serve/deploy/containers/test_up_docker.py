@@ -29,7 +29,7 @@ from tests.docker_engine import docker, inspect
 from tests.serve.deploy.containers import standing_in
 from tests.serve.deploy.containers.standing_in import PROJECT
 from tests.serve.deploy.doctor import readings
-from tests.stack.conftest import free_port
+from tests.stack.running import free_port
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("daemon")]
 

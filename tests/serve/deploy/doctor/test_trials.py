@@ -9,7 +9,7 @@ from serve.deploy import profile as profiles
 from serve.deploy.doctor import links, trials
 from serve.deploy.profile import Profile, Variable
 from serve.deploy.reading import NOT_THERE, TOO_SLOW, Reading
-from tests.stack.conftest import ROOT
+from tests.stack.running import ROOT
 
 PROFILE = profiles.load_named("rtx-pro-2000-x4")
 

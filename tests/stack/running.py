@@ -1,4 +1,4 @@
-"""The whole product on real engines: `polydraft up cpu`, started once for all tests of this folder."""
+"""The whole product on real engines: `polydraft up cpu`, started once for all tests."""
 
 import contextlib
 import signal
@@ -9,16 +9,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx2
 import openai
 import pytest
 
 from serve.deploy import profile as profiles
-
-if TYPE_CHECKING:
-    from tests.stack.one_engine import Served
 
 ROOT = Path(__file__).resolve().parents[2]
 VLLM = ROOT / ".venv-engine/bin/vllm"
@@ -93,13 +89,3 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0, log.read_text()
-
-
-@pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Served"]:
-    from tests.stack import one_engine  # which is made of what stands above
-
-    if not VLLM.exists():
-        pytest.skip(f"no vLLM at {VLLM}: run `make setup`")
-    with one_engine.running(tmp_path_factory.mktemp("one-engine")) as running:
-        yield running

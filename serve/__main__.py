@@ -10,20 +10,17 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import aiohttp
 import typer
 import uvloop
 
-from serve import __version__, app, bench_commands, key_commands, server, settings, up_commands
+from serve import __version__, app, bench_commands, key_commands, pin_commands, server, settings, up_commands
 from serve.bench_commands import KeyFile, router_at
-from serve.deploy import images, manifests, memory, registry
-from serve.deploy import pins as pinning
+from serve.deploy import images, manifests, memory
 from serve.deploy import profile as profiles
 from serve.deploy import render as rendering
 from serve.deploy.bundle import collect
 from serve.deploy.doctor import examine, finding, look, trials
 from serve.deploy.reading import CARDS, MEMORY, healthy, take
-from serve.deploy.rollback import rollback
 from serve.errors import ConfigError
 from serve.gate import collect as collecting
 from serve.gate import compare, verdict
@@ -66,9 +63,7 @@ cli.command(short_help="End a profile's containers.")(up_commands.down)
 
 @cli.command()
 def sim(
-    profile: Annotated[
-        str, typer.Argument(help="A profile's name, such as gb10.", autocompletion=up_commands.profiles_like)
-    ],
+    profile: up_commands.Name,
     body: Annotated[str, typer.Option(help="One of the profile's bodies.")] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the router.")] = 8000,
     speed: Annotated[float, typer.Option(min=0.1, max=100, help="Speed-up.")] = 1.0,
@@ -101,9 +96,7 @@ def sim(
 
 @cli.command(short_help="Say whether a profile's engines fit into the free memory.")
 def plan(
-    profile: Annotated[
-        str, typer.Argument(help="A profile's name, such as gb10.", autocompletion=up_commands.profiles_like)
-    ],
+    profile: up_commands.Name,
     idle: Annotated[
         bool, typer.Option("--idle", help="Plan for an idle box of that kind, not for this machine.")
     ] = False,
@@ -158,9 +151,7 @@ def doctor(
 
 @cli.command("support-bundle", short_help="Collect what whoever helps needs, without secrets.")
 def support_bundle(
-    profile: Annotated[
-        str, typer.Argument(help="A profile's name, such as gb10.", autocompletion=up_commands.profiles_like)
-    ],
+    profile: up_commands.Name,
     output: Annotated[Path, typer.Option(help="The archive to write; never over one that is there.")] = BUNDLE,
     url: Annotated[str, typer.Option(help="The router's base URL.")] = "http://127.0.0.1:8000",
     logs: Annotated[
@@ -216,6 +207,7 @@ def gate(
     raise typer.Exit(0 if verdicts.passed(checks) else 1)
 
 
+cli.command(short_help="Print what everything is built from.")(pin_commands.pins)
 cli.add_typer(key_commands.cli, name="keys")
 
 
@@ -225,60 +217,11 @@ def version() -> None:
     _say(__version__)
 
 
-@cli.command(short_help="Print what everything is built from.")
-def pins(
-    resolve: Annotated[
-        bool,
-        typer.Option("--resolve", help="Read what is unresolved from the registry and the model hub, and write it."),
-    ] = False,
-    check: Annotated[bool, typer.Option("--check", help="Print nothing; fail if anything is unresolved.")] = False,
-    newer: Annotated[bool, typer.Option("--newer", help="Ask what is newer than its pin, and change nothing.")] = False,
-    back: Annotated[
-        bool, typer.Option("--rollback", help="Take pins and locks back to what git has from before their last change.")
-    ] = False,
-) -> None:
-    """Print what everything is built from: images/pins.toml as a table. Example: polydraft pins --check"""
-    path = ROOT / pinning.PINS
-    if resolve:
-        asyncio.run(_resolve(path))
-    if newer:
-        return _say(asyncio.run(_newer(pinning.load(path))))
-    if back:
-        commit, files = rollback(ROOT)
-        undo = f"git restore --staged --worktree {' '.join(files)}" if files else "nothing"
-        return _say(
-            f"as of {commit}: {', '.join(files)}; now run `polydraft render`, build, and commit (undone by: {undo})"
-        )
-    wanted = pinning.load(path)
-    if check:
-        pinning.check(wanted)
-    else:
-        _say(pinning.table(wanted))
-    return None
-
-
 def _engine_at(given: str) -> tuple[str, str]:
     name, found, url = given.partition("=")
     if not (name and found and url.startswith(("http://", "https://"))):
         raise ConfigError(f"--engine: {given!r} isn't NAME=URL; write it as engine=http://127.0.0.1:8101")
     return name, url.rstrip("/")
-
-
-async def _newer(wanted: pinning.Pins) -> str:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), trust_env=True) as client:
-        findings = await registry.newest(wanted.all, client)
-    unread = f"\n\n{len(findings.failed)} couldn't be asked for: {findings.reasons()}" if findings.failed else ""
-    return pinning.news(wanted, findings.found) + unread
-
-
-async def _resolve(path: Path) -> None:
-    """Fill unresolved pins; raises ConfigError for those that couldn't be read, after writing the others."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), trust_env=True) as client:
-        findings = await registry.resolve(pinning.load(path).unresolved(), client)
-    pinning.write(path, findings.found)
-    if findings.failed:
-        filled, missing = len(findings.found), len(findings.failed)
-        raise ConfigError(f"{filled} pins resolved, {missing} not ({findings.reasons()}); run it where these answer")
 
 
 async def _serve(wanted: settings.Settings) -> None:

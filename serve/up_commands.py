@@ -36,7 +36,7 @@ def profiles_like(incomplete: str) -> list[str]:
     return [name for name in profiles.names() if name.startswith(incomplete)]
 
 
-Name = Annotated[str, typer.Argument(help="A profile's name, such as cpu.", autocompletion=profiles_like)]
+Name = Annotated[str, typer.Argument(help="A profile's name, such as gb10.", autocompletion=profiles_like)]
 
 
 def up(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from serve.errors import LaneConflict, LaneNotReady, LaneRefuses, UnknownLane, UnknownModel
+from serve.errors import WHEN_READY, LaneConflict, LaneNotReady, LaneRefuses, UnknownLane, UnknownModel
 from serve.ledger.learner import Learner
 from serve.proxy import vllm
 from serve.routing.cell import Cell, Endpoint
@@ -106,7 +106,7 @@ class Admission:
         names = [name for name in (decision.lane, *others) if name in ready]
         if not names:
             wanted = ", ".join(candidate.lane for candidate in decision.candidates)
-            raise LaneNotReady(f"No engine of lane {wanted} is ready; try again in a few seconds, or see /readyz.")
+            raise LaneNotReady(f"No engine of lane {wanted} is ready. {WHEN_READY}")
         drafts = vllm.drafts_asked(payload) if payload and decision.reason == "forced" else None
         if isinstance(drafts, int):
             return tuple(replace(by_name[name], draft_tokens=drafts) for name in names)

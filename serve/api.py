@@ -269,8 +269,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         return intake.refusal(
             MethodNotAllowed(f"{path[:128]} doesn't take {request.method}."), path, {"allow": allowed}
         )
-    everywhere: list[object] = request.app.routes
-    paths = sorted({at.replace(":path", "") for known in everywhere if (at := getattr(known, "path", ""))})
+    paths = sorted(request.app.state.document["paths"])
     return intake.refusal(UnknownPath(f"There is no {path[:128]} here; paths are {', '.join(paths)}."), path)
 
 

@@ -192,6 +192,10 @@ class EngineSilent(RequestError):
     code = "engine_silent"
 
 
+WHEN_READY = "Loading a model takes a minute or more. Try again; /readyz says which lanes serve."
+"""What to do where an engine isn't ready."""
+
+
 class LaneNotReady(RequestError):
     """No engine of a lane that may serve the request is up."""
 

@@ -6,7 +6,7 @@ Nothing reaches the client before the engine's first byte of content, so until t
 import functools
 from collections.abc import Callable, Sequence
 
-from serve.errors import EngineErred, EngineFailed, LaneNotReady
+from serve.errors import WHEN_READY, EngineErred, EngineFailed, LaneNotReady
 from serve.proxy import sse, vllm
 from serve.proxy.alike import Alike
 from serve.proxy.client import Client
@@ -64,7 +64,7 @@ class Answer:
     def on_head(self, head: Head, source: Source) -> Exception | None:
         """Refuse what no client should get, so that another lane stands in."""
         if head.status == 503:
-            return LaneNotReady("The engine isn't ready; try again in a few seconds.")
+            return LaneNotReady(f"The engine isn't ready. {WHEN_READY}")
         if head.status >= 500 or 300 <= head.status < 400:
             return EngineErred(f"The engine answered with status {head.status}.")
         self.source, self._head = source, head

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
-from serve.errors import LaneNotReady, UnknownEngine
+from serve.errors import WHEN_READY, LaneNotReady, UnknownEngine
 from serve.proxy.upstream import Upstream
 from serve.routing import replicas
 from serve.routing.holders import Holders
@@ -74,7 +74,7 @@ class Fleet:
             there = f"they are {', '.join(known)}" if known else "force the lane too, by `x-polydraft-lane`"
             raise UnknownEngine(f"There is no engine {engine[:128]!r} of that lane; {there}.", param=ENGINE_HEADER)
         if not known[engine].ready:
-            raise LaneNotReady(f"Engine {engine} of lane {lane} isn't ready; try again in a few seconds.")
+            raise LaneNotReady(f"Engine {engine} of lane {lane} isn't ready. {WHEN_READY}")
         return known[engine].url
 
     def tries(self, lane: str, first: str, *, only: bool = False) -> Iterator[Upstream]:

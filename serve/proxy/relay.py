@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from serve.errors import (
+    WHEN_READY,
     EngineBusy,
     EngineErred,
     EngineFailed,
@@ -121,7 +122,7 @@ class Relay(Response):
 
         For the request itself may be what breaks them.
         """
-        failure: RequestError = LaneNotReady("No engine is ready; try again in a few seconds.")
+        failure: RequestError = LaneNotReady(f"No engine is ready. {WHEN_READY}")
         blamed: list[Upstream] = []
         for lane, upstream in self._tries():
             self._turn_to(lane, upstream)
@@ -193,7 +194,7 @@ class Relay(Response):
         taken = await upstream.slots.take(partial(wiring.waits, lane.name, upstream.url))
         try:
             if not upstream.ready:  # it may have failed while the request stood in line
-                raise LaneNotReady("The engine isn't ready any more; try again in a few seconds.")
+                raise LaneNotReady(f"The engine isn't ready any more. {WHEN_READY}")
             with wiring.track(lane.name, upstream.url):
                 self._answer = self._receiver(client, upstream)
                 await upstream.send(job.method, job.path, payload, job.headers, self._answer, streamed=job.streamed)

@@ -27,10 +27,10 @@ def cells() -> dict[str, Cell]:
 
 
 @pytest.mark.parametrize(
-    ("requests", "share"), [(UNSEEN, 0.0155), (HELD_OUT, 0.005)], ids=["unseen, as reached", "held out, the goal"]
+    ("requests", "share"), [(UNSEEN, 0.016), (HELD_OUT, 0.005)], ids=["unseen, as reached", "held out, the goal"]
 )
 def test_language_is_right(cells: dict[str, Cell], requests: list[LabelledRequest], share: float) -> None:
-    """The goal is 99.5 %; on what nobody tuned on, 98.5 % was reached."""
+    """The goal is 99.5 %; on what nobody tuned on, 98.4 % was reached."""
     wrong = [
         f"{r.id}: {r.language}, not {cells[r.id].language}" for r in requests if cells[r.id].language != r.language
     ]
@@ -38,7 +38,7 @@ def test_language_is_right(cells: dict[str, Cell], requests: list[LabelledReques
 
 
 @pytest.mark.parametrize(
-    ("requests", "share"), [(UNSEEN, 0.0125), (HELD_OUT, 0.003)], ids=["unseen, as reached", "held out, the goal"]
+    ("requests", "share"), [(UNSEEN, 0.0055), (HELD_OUT, 0.003)], ids=["unseen, as reached", "held out, the goal"]
 )
 def test_foreign_requests_are_not_called_english(
     cells: dict[str, Cell], requests: list[LabelledRequest], share: float

@@ -33,8 +33,7 @@ _PREFILL = 0.0005
 """Seconds a prompt's token, assumed until prompts were timed."""
 _PREFILL_WORTH = 4.0  # requests that this assumption counts for
 _TRIED = 8
-"""Answers of a drafting lane after which it is known whether it came back as it was: an alarm needs three,
-and of those that come in cells where it was hopeless anyway some say little."""
+"""Answers of a drafting lane after which it counts as known again: an alarm needs three that surprise."""
 _TIMED = 256  # tokens that a prompt needs to say something of prefill
 _OPEN = frozenset({"measured", "default", "fallback"})
 """Reasons of the table that leave a choice."""
@@ -106,8 +105,11 @@ class Learner:
     def returned(self, engine: str) -> None:
         """Hear that an engine is up, that was away or may have been: its drafters may be others than those it had.
 
-        One that became better would else hardly be noticed where it was in use nowhere.
+        One that became better would else hardly be noticed where it was in use nowhere. Whoever only watches tries
+        nothing, and would doubt it for ever.
         """
+        if not self._applied:
+            return
         known = [lane.name for lane in self._lanes.values() if engine in lane.engines and self.ledger.knows(lane.name)]
         if known:
             self._doubted |= dict.fromkeys(known, _TRIED)

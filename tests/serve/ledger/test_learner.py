@@ -305,6 +305,16 @@ def test_a_drafter_whose_engine_was_away_is_tried_anew_a_few_times() -> None:
     assert [decide(learned).lane for _ in range(40)].count("eagle3") <= 2
 
 
+def test_who_only_watches_doubts_nothing() -> None:
+    learned = teach(policy(exploration=0.01, applied=False), RATES, 60)
+    before = decide(learned).weighing
+    learned.returned("http://other")
+    after = decide(learned).weighing
+    assert before
+    assert after
+    assert after.shares == pytest.approx(before.shares, abs=0.01)
+
+
 def test_an_engine_of_which_nothing_is_known_gets_no_tries_for_coming_up() -> None:
     begun, told = policy(exploration=0.01), policy(exploration=0.01)
     told.returned("http://one")

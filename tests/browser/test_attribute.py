@@ -1,25 +1,11 @@
 """Which piece of an answer came how: the page's own module, run where it runs."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
-
-from tests.serve import double
-from tests.serve.double import Loop
-from tests.serve.page.test_live import lanes
+from playwright.sync_api import Page
 
 Pieces = list[list[object]] | None
-
-
-@pytest.fixture(scope="module")
-def module(browser: Browser, loop: Loop) -> Iterator[Page]:
-    with double.engine(loop) as engine, double.router(loop, double.settings(lanes(engine, engine))) as url:
-        page = browser.new_page(bypass_csp=True)  # the test's own code is evaluated, which the page forbids
-        page.goto(url)
-        yield page
-        page.close()
 
 
 def pieces(module: Page, **given: Any) -> Pieces:

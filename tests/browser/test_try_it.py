@@ -1,5 +1,6 @@
 """What can be tried on the page, in a real browser before engine doubles: questions, answers, colours, comparisons."""
 
+import asyncio
 import re
 
 import pytest
@@ -57,6 +58,26 @@ def test_a_card_its_line_and_the_sentence_say_the_same_of_one_answer(page: Page,
     page.get_by_role("button", name="Why lane mtp").click()
     expect(page.get_by_role("dialog")).to_contain_text(f"After the first token it came {ratio} as fast as 1 answer")
     expect(page.get_by_role("dialog")).to_contain_text("It is one answer each, so that may be chance")
+
+
+def test_of_answers_of_one_length_the_time_that_was_waited_comes_first(
+    page: Page, url: str, body: Engine, mtp: Engine
+) -> None:
+    at_once = answering(CHINESE, drafts=2)
+
+    async def late(exchange: Exchange) -> None:
+        await asyncio.sleep(1)
+        await at_once(exchange)
+
+    body.behaviour, mtp.behaviour = answering([[token] for step in CHINESE for token in step], drafts=0), late
+    page.goto(url)
+    ask(page, FRAGT, second="body")
+    expect(page.locator("#try-said")).to_have_text(
+        re.compile(
+            r"Lane mtp was 0\.\d+× as fast as no drafter \(lane body\): 1\.\d+ s instead of 0\.\d+ s\. After the first "
+            r"token alone it was [\d.]+×\. The text is the same, letter for letter\. It is one answer each"
+        )
+    )
 
 
 def test_what_an_answer_was_compared_with_never_changes(page: Page, url: str) -> None:

@@ -1,22 +1,7 @@
 """How the page words what the router says in names: its own module, run where it runs."""
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Page
-
-from tests.serve import double
-from tests.serve.double import Loop
-from tests.serve.page.test_live import lanes
-
-
-@pytest.fixture(scope="module")
-def module(browser: Browser, loop: Loop) -> Iterator[Page]:
-    with double.engine(loop) as engine, double.router(loop, double.settings(lanes(engine, engine))) as url:
-        page = browser.new_page(bypass_csp=True)  # the test's own code is evaluated, which the page forbids
-        page.goto(url)
-        yield page
-        page.close()
+from playwright.sync_api import Page
 
 
 @pytest.mark.parametrize(

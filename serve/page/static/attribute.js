@@ -16,6 +16,7 @@ export function attribute({ tokens, sizes, text, count, accepted }) {
 }
 
 function kindsOf(accepted, count, sizes) {
+  /** @type {(string | number)[]} */
   const kinds = ["plain"];
   const ends = new Set([0, 1]);
   for (const number of accepted) {

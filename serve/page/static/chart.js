@@ -52,7 +52,7 @@ export class Chart {
         height: 200,
         legend: { show: false },
         cursor: { drag: { x: false, y: false } },
-        scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
+        scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] } },
         axes: [{ ...axis, values: (_, at) => at.map((seconds) => clock(seconds)), space: 90 }, { ...axis, size: 50 }],
         series: [
           {},

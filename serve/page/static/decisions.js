@@ -1,6 +1,6 @@
 // The last requests, one line each, and why each got its lane.
 
-import { $, el, say, table } from "./dom.js";
+import { $, el, table } from "./dom.js";
 import { choice } from "./choice.js";
 import { open } from "./detail.js";
 import { fetched } from "./session.js";
@@ -8,6 +8,7 @@ import { SURE, because, clock, count, decimal, ended, hedge, language, task, tim
 
 const SHOWN = 50;
 const PATIENCE = 4000; // milliseconds
+/** @type {[string, (each: any) => string, boolean?][]} */
 const HEADS = [
   ["Time", (each) => clock(each.at)],
   ["Language", (each) => language(each.language)],

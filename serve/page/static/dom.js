@@ -1,5 +1,6 @@
 // Makes elements. Text always goes in as text: there is no markup from strings anywhere.
 
+/** @returns {any} */
 export const $ = (id) => document.getElementById(id);
 
 export function el(tag, properties = {}, ...children) {

@@ -61,7 +61,7 @@ export function languages(state) {
 }
 
 function build(state) {
-  const focused = document.activeElement?.dataset?.cell;
+  const focused = /** @type {HTMLElement} */ (document.activeElement)?.dataset.cell;
   // The roles stay where a narrow screen shows a row as a block, for which browsers forget what a table is.
   const row = (...cells) => el("tr", { role: "row" }, ...cells);
   const head = (...name) => el("th", { scope: "col", role: "columnheader" }, ...name);
@@ -114,8 +114,8 @@ function fill(parts, row, lane) {
 
 function shade(cell, lane) {
   if (measure !== "gain" || !lane.method || !cell.gain) return "";
-  const { value, low, high } = cell.gain;
-  if (low !== null && low <= 1 && high >= 1) return ""; // it may be as fast as without
+  const { value, low, high, source } = cell.gain;
+  if (low === null ? source === "measured" : low <= 1 && high >= 1) return ""; // it may be as fast as without
   return STEPS.find(([from]) => value >= from)[1];
 }
 

@@ -11,12 +11,13 @@ import * as session from "./session.js";
 
 const SEEN = "polydraft.introduced";
 
-let lanes = null;
+let made = null; // what the page was put together for
 
 function show(state) {
-  const names = state.lanes.map((lane) => lane.name).join(" ");
-  if (lanes !== null && lanes !== names) return location.reload(); // a router with other lanes came back
-  lanes = names;
+  const lanes = state.lanes.map(({ name, method, draft_tokens }) => [name, method, draft_tokens]);
+  const these = JSON.stringify([state.version, lanes]);
+  if (made !== null && made !== these) return location.reload(); // a router of another version or with other lanes
+  made = these;
   say($("model"), `${state.model} · Polydraft ${state.version}`);
   trying.offer(state);
   now(state);

@@ -81,6 +81,10 @@ export function ask() {
 }
 
 export async function leave() {
-  await fetch("/v1/session", { method: "DELETE" });
-  location.reload();
+  try {
+    await reached(fetch("/v1/session", { method: "DELETE" }));
+  } catch (error) {
+    return say($("status"), `Still logged in. ${error.message}`);
+  }
+  return location.reload();
 }

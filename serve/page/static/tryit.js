@@ -10,9 +10,9 @@ import { fetched } from "./session.js";
 import { LOADING, because, chosen, count, decimal, hedge, language, named, percent, task, times } from "./words.js";
 
 const SAMPLES = [
-  ["English", "What is speculative decoding?"],
-  ["中文", "什么是推测解码？"],
-  ["Русский", "Что такое спекулятивное декодирование?"],
+  ["English", "en", "What is speculative decoding?"],
+  ["中文", "zh-Hans", "什么是推测解码？"],
+  ["Русский", "ru", "Что такое спекулятивное декодирование?"],
 ];
 const DEMO = "This is the demo: its tiny model knows questions like these three and little else.";
 const SIMULATED =
@@ -25,8 +25,8 @@ const TYPED = "polydraft.asked";
 let lanes = new Map();
 
 export function prepare() {
-  for (const [tongue, text] of SAMPLES) {
-    const button = el("button", { type: "button", "aria-describedby": "try-wait" }, `${tongue}: ${text}`);
+  for (const [tongue, lang, text] of SAMPLES) {
+    const button = el("button", { type: "button", lang, "aria-describedby": "try-wait" }, `${tongue}: ${text}`);
     button.addEventListener("click", () => {
       if (unready()) return;
       $("prompt").value = text;
@@ -56,6 +56,7 @@ export function prepare() {
     route(JSON.stringify({ messages: [{ role: "user", content: $("prompt").value }] }), $("first").value);
   });
   $("explain-payload").addEventListener("click", () => route($("payload").value, ""));
+  wait(); // nothing would be compared before it is known which lane has no drafter
 }
 
 const body = () => [...lanes.values()].find((lane) => !lane.method);
@@ -70,10 +71,11 @@ function typed(text) {
   }
 }
 
-// Says why nothing can be asked now, "" where it can; before anything is known, the router is to say it.
+// Says why nothing can be asked now, "" where it can.
 function unready() {
   const all = [...lanes.values()];
-  if (!all.length || all.some((lane) => lane.ready)) return "";
+  if (!all.length) return "The router is being asked for its lanes …";
+  if (all.some((lane) => lane.ready)) return "";
   if (all.some((lane) => lane.loading)) return `The engines are loading: ${LOADING}. Questions can be asked then.`;
   return "No engine is up; questions can be asked as soon as one is.";
 }
@@ -148,8 +150,9 @@ async function run() {
 
 // Lets nothing else be started, with the focus on Stop; gives what goes back to how it was.
 function busy() {
-  const before = document.activeElement;
-  const buttons = [...document.querySelectorAll("#try-form button:not(#stop), #samples button")];
+  const before = /** @type {HTMLElement} */ (document.activeElement);
+  /** @type {NodeListOf<HTMLButtonElement>} */
+  const buttons = document.querySelectorAll("#try-form button:not(#stop), #samples button");
   $("stop").hidden = false;
   $("stop").focus({ preventScroll: true });
   for (const button of buttons) button.disabled = true;
@@ -170,13 +173,14 @@ function pane(lane, number) {
     how: el("div"),
   };
   parts.text.setAttribute("aria-label", `Answer ${number}`);
-  return { card: el("div", { className: "card" }, ...Object.values(parts)), ...parts };
+  return { card: el("div", { className: "card" }, ...Object.values(parts)), whole: false, ...parts };
 }
 
 async function one(parts, prompt, lane) {
   const heard = (answer, more) => {
     say(parts.title, `Lane ${answer.lane}`);
     say(parts.chosen, chosen(answer.language, answer.reason));
+    if (answer.language !== "und") parts.text.lang = answer.language; // so that screen readers speak it
     parts.text.append(more);
   };
   const answer = await generate({ prompt, lane, limit: Number($("length").value), signal: abort.signal, heard });
@@ -205,16 +209,17 @@ function compared(answers) {
     return [`${which} (${first.lane}): the difference of ${percent(Math.abs(ratio - 1))} is noise.`, same];
   }
   const than = drafts ? `lane ${first.lane}` : `no drafter (lane ${first.lane})`;
-  const fast = `After the first token, lane ${second.lane} was ${times(ratio)} as fast as ${than}`;
-  return [`${fast}${inAll(first, second)}.`, same, hedge(1)];
-}
-
-// The whole times of two answers, which the reader waited for; with their tokens, where these differ.
-function inAll(first, second) {
-  if (first.duration === null || second.duration === null) return "";
-  const size = (answer) => (first.count === second.count ? "" : ` for ${count(answer.count, "token")}`);
-  const seconds = (answer) => `${decimal(answer.duration, 2)} s${size(answer)}`;
-  return `: ${seconds(second)} instead of ${seconds(first)} in all`;
+  const seconds = (answer) => (answer.duration === null ? "" : `${decimal(answer.duration, 2)} s`);
+  const timed = seconds(first) && seconds(second);
+  if (!timed || first.count !== second.count) {
+    const size = (answer) => `${seconds(answer)} for ${count(answer.count, "token")}`;
+    const all = timed ? `: ${size(second)} instead of ${size(first)} in all` : "";
+    return [`After the first token, lane ${second.lane} was ${times(ratio)} as fast as ${than}${all}.`, same, hedge(1)];
+  }
+  // What the reader waited for counts first: a first token that was late may have cost more than drafts brought.
+  const fast = `Lane ${second.lane} was ${times(first.duration / second.duration)} as fast as ${than}`;
+  const after = `After the first token alone it was ${times(ratio)}.`;
+  return [`${fast}: ${seconds(second)} instead of ${seconds(first)}.`, after, same, hedge(1)];
 }
 
 // What an answer gained that was compared with nothing here, if there were others close to it in time.

@@ -23,9 +23,12 @@ export function hedge(answers) {
 export const LOADING =
   "an engine takes one to three minutes to load on a machine without a GPU, up to fifteen on a box";
 
+/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
+const SPANS = [["day", 86400], ["hour", 3600], ["minute", 60]];
+
 // A span of time that ended now: "9 minutes ago".
 export function ago(seconds) {
-  for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
+  for (const [unit, size] of SPANS) {
     if (seconds >= size) return since.format(-Math.floor(seconds / size), unit);
   }
   return "just now";

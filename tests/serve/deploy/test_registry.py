@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from serve import __main__ as command_line
+from serve import pin_commands
 from serve.deploy import pins as pinning
 from serve.deploy import registry
 from serve.deploy.pins import Pin, Pins
@@ -223,7 +223,7 @@ def test_the_command_writes_what_it_could_read_and_names_the_rest(tmp_path: Path
         async with serving(hub):
             bases = [("good", "1", "unresolved"), ("gone", "2", "unresolved"), ("known", "3", DIGEST)]
             file.write_text("".join(pin(*each) for each in bases))
-            await command_line._resolve(file)
+            await pin_commands._resolve(file)
 
     with pytest.raises(ConfigError, match=r"^1 pins resolved, 1 not \(.*tool:2: .* HTTP 404\); run it") as caught:
         asyncio.run(resolving())
